@@ -1,0 +1,2 @@
+/** The words of Forrest as values: immutable, without I/O, of the JDK alone. */
+package io.forrest.domain;

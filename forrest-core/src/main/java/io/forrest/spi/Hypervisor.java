@@ -1,0 +1,39 @@
+package io.forrest.spi;
+
+import io.forrest.domain.HostProblem;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/** Starts VMs and finds those that an earlier Forrest started. Thread-safe. */
+public interface Hypervisor extends AutoCloseable {
+    /**
+     * What it can do beyond booting a VM from disks. A {@link VmSpec} that needs more is refused by {@link #start} with
+     * {@link PluginException.Kind#REJECTED}, never started without.
+     */
+    Set<HypervisorCapability> capabilities();
+
+    /** Everything that would keep VMs from starting on this host; empty if all is well. May block for seconds. */
+    List<HostProblem> checkHost();
+
+    /**
+     * Starts a VM and returns once its process runs, without waiting for the guest.
+     *
+     * <p>On failure nothing of it runs any more; the files in the run directory stay, the caller removes them.
+     *
+     * @throws PluginException {@code REJECTED} if the VM needs a capability that is not there, {@code BROKEN} if the
+     *     host cannot start it, {@code RETRY_LATER} if it may work soon
+     */
+    Vm start(VmSpec spec) throws PluginException;
+
+    /**
+     * The VM that belongs to this run directory and was started by an earlier process, if it is still there. Must never
+     * return a process that merely looks like it.
+     */
+    Optional<Vm> find(Path runDirectory) throws PluginException;
+
+    /** Lets go of everything in this process. Running VMs are left as they are. A second call does nothing. */
+    @Override
+    void close();
+}

@@ -1,0 +1,17 @@
+package io.forrest.spi;
+
+/** Where jobs come from: webhooks, polling, a queue. Thread-safe. */
+public interface JobSource extends AutoCloseable {
+    /** For logs, e.g. {@code poll}. */
+    String name();
+
+    /**
+     * Begins to tell the sink of jobs, on threads of its own, and returns at once. Called once. A source that cannot
+     * reach its forge goes on trying; it never throws for that.
+     */
+    void start(JobSink sink);
+
+    /** Tells the sink nothing more once it returns. A second call does nothing. */
+    @Override
+    void close();
+}
