@@ -18,4 +18,11 @@ public record RepositoryConfig(Optional<Secret> persistenceToken, Map<String, Ma
         Objects.requireNonNull(persistenceToken);
         machines = Collections.unmodifiableMap(new TreeMap<>(machines));
     }
+
+    /** GitHub ignores case in labels, so the machine type a label names is found whatever its case. */
+    public Optional<MachineType> machine(String type) {
+        return Optional.ofNullable(machines.get(type)).or(() -> machines.values().stream()
+                .filter(machine -> machine.id().type().equalsIgnoreCase(type))
+                .findFirst());
+    }
 }

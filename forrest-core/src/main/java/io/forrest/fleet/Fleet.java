@@ -1,0 +1,469 @@
+package io.forrest.fleet;
+
+import io.forrest.config.ConfigSource;
+import io.forrest.config.ForrestConfig;
+import io.forrest.config.MachineType;
+import io.forrest.domain.JobId;
+import io.forrest.domain.JobObservation;
+import io.forrest.domain.JobStatus;
+import io.forrest.domain.MachineId;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.domain.RepositoryId;
+import io.forrest.jobs.JobBoard;
+import io.forrest.jobs.JobLabels;
+import io.forrest.spi.PluginException;
+import io.forrest.spi.RunnerBroker;
+import io.forrest.spi.RunnerSighting;
+import io.forrest.spi.VmExit;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The books of all machines, and the rules by which they move.
+ *
+ * <p>A state machine without threads: whoever owns it calls {@link #accept} for each event, {@link #plan} when it has
+ * become quiet, and {@link #tick} now and then, all from one thread.
+ */
+public final class Fleet {
+    private static final Logger LOG = LoggerFactory.getLogger(Fleet.class);
+
+    private final ConfigSource config;
+    private final FleetHands hands;
+    private final FleetTimings timings;
+    private final Clock clock;
+    private final Consumer<MachineSnapshot> listener;
+
+    private final JobBoard board = new JobBoard();
+    private final Map<MachineId, Machine> machines = new LinkedHashMap<>();
+    private final Map<MachineTypeId, Planner.BackOff> backOffs = new HashMap<>();
+    private final Map<Orphan, Instant> orphansSince = new HashMap<>();
+    private final Map<MachineId, Instant> withdrawAgainAt = new HashMap<>();
+    private final Set<JobId> complainedAbout = new HashSet<>();
+    private Instant nextSweep;
+    private Instant nextSighting;
+    private boolean closing;
+
+    private record Orphan(RepositoryId repository, long runnerId) {}
+
+    /** {@code listener} is told of every change, on the fleet thread: it must return at once. */
+    public Fleet(
+            ConfigSource config,
+            FleetHands hands,
+            FleetTimings timings,
+            Clock clock,
+            Consumer<MachineSnapshot> listener) {
+        this.config = config;
+        this.hands = hands;
+        this.timings = timings;
+        this.clock = clock;
+        this.listener = listener;
+        this.nextSweep = clock.instant();
+        this.nextSighting = nextSweep;
+    }
+
+    /** All machines that are not gone, oldest first. */
+    public List<MachineSnapshot> machines() {
+        return machines.values().stream().map(Machine::snapshot).toList();
+    }
+
+    /** Takes note of an event. Facts about machines that are gone, or that come late, change nothing. */
+    public void accept(FleetEvent event) {
+        if (event instanceof FleetEvent.JobObserved observed) {
+            onJob(observed.observation());
+        } else if (event instanceof FleetEvent.DiskCreated created) {
+            find(created.machine()).ifPresent(machine -> machine.clonedFrom(created.origin()));
+        } else if (event instanceof FleetEvent.RunnerRegistered registered) {
+            find(registered.machine())
+                    .filter(machine -> machine.state() == MachineState.REGISTERING)
+                    .ifPresent(machine -> move(machine, MachineState.REGISTERED, "its runner is registered"));
+        } else if (event instanceof FleetEvent.VmStarted started) {
+            onVmStarted(started);
+        } else if (event instanceof FleetEvent.LaunchFailed failed) {
+            onLaunchFailed(failed);
+        } else if (event instanceof FleetEvent.VmExited exited) {
+            onVmExited(exited);
+        } else if (event instanceof FleetEvent.MachineGone gone) {
+            onGone(gone);
+        } else if (event instanceof FleetEvent.RunnerWithdrawn withdrawn) {
+            onWithdrawn(withdrawn);
+        } else if (event instanceof FleetEvent.WithdrawalFailed failed) {
+            onWithdrawalFailed(failed);
+        } else if (event instanceof FleetEvent.RunnersSighted sighted) {
+            onSighted(sighted);
+        }
+    }
+
+    // ---- jobs
+
+    private void onJob(JobObservation job) {
+        if (!board.observe(job)) {
+            return;
+        }
+        LOG.debug("job {} of {} is {} (by {})", job.job(), job.repository(), job.status(), job.source());
+        // Whatever a job was queued for, the runner's name says which machine has it: GitHub gives a job to any idle
+        // runner with enough labels.
+        job.runnerName().flatMap(name -> byRunnerName(job.repository(), name)).ifPresent(machine -> {
+            if (job.status() == JobStatus.IN_PROGRESS) {
+                atWork(machine, Optional.of(job.job()));
+            } else if (job.status() == JobStatus.COMPLETED) {
+                atWork(machine, Optional.of(job.job()));
+                if (machine.state() == MachineState.RUNNING) {
+                    move(machine, MachineState.STOPPING, "its job is over; the guest shuts down");
+                }
+            }
+        });
+    }
+
+    private void atWork(Machine machine, Optional<JobId> job) {
+        machine.tookJob(job);
+        backOffs.remove(machine.type().id());
+        if (machine.state() == MachineState.STARTING || machine.state() == MachineState.WAITING) {
+            move(machine, MachineState.RUNNING, job.map(id -> "has job " + id).orElse("has a job"));
+        }
+    }
+
+    private Map<MachineType, Integer> demand(ForrestConfig current) {
+        Map<MachineType, Integer> demand = new LinkedHashMap<>();
+        for (JobObservation job : board.queued()) {
+            Optional<String> wanted = JobLabels.machineType(job.labels());
+            if (wanted.isEmpty()) {
+                continue;
+            }
+            Optional<MachineType> type = Optional.ofNullable(
+                            current.repositories().get(job.repository()))
+                    .flatMap(repository -> repository.machine(wanted.get()));
+            if (type.isPresent()) {
+                demand.merge(type.get(), 1, Integer::sum);
+            } else if (complainedAbout.add(job.job())) {
+                LOG.warn(
+                        "Job {} of {} wants the machine type \"{}\", which the configuration does not have: it waits"
+                                + " until somebody adds it.",
+                        job.job(),
+                        job.repository(),
+                        wanted.get());
+            }
+        }
+        return demand;
+    }
+
+    // ---- planning
+
+    /** Brings the machines in line with demand. Cheap when nothing has changed. */
+    public void plan() {
+        if (closing) {
+            return;
+        }
+        ForrestConfig current = config.current();
+        for (Planner.Decision decision : Planner.demandChanges(situation(current))) {
+            if (decision instanceof Planner.Decision.Request request) {
+                Machine machine = new Machine(MachineId.random(request.type().id()), request.type(), clock.instant());
+                machines.put(machine.id(), machine);
+                tell(machine);
+            } else if (decision instanceof Planner.Decision.Surplus surplus) {
+                endSurplus(machines.get(surplus.machine()));
+            }
+        }
+        for (Planner.Decision decision : Planner.placements(situation(current))) {
+            if (decision instanceof Planner.Decision.Start start) {
+                Machine machine = machines.get(start.machine());
+                move(machine, MachineState.REGISTERING, "makes its disk and registers its runner");
+                hands.launch(machine.id(), machine.type());
+            } else if (decision instanceof Planner.Decision.Hold hold) {
+                Machine machine = machines.get(hold.machine());
+                if (machine.hold(hold.reason())) {
+                    LOG.info("{} {}.", machine.id(), hold.reason());
+                    tell(machine);
+                }
+            }
+        }
+    }
+
+    private Planner.Situation situation(ForrestConfig current) {
+        Set<MachineId> withdrawing = machines.values().stream()
+                .filter(Machine::withdrawing)
+                .map(Machine::id)
+                .collect(Collectors.toSet());
+        return new Planner.Situation(
+                demand(current), machines(), withdrawing, current.host().ram(), Map.copyOf(backOffs), clock.instant());
+    }
+
+    private void endSurplus(Machine machine) {
+        switch (machine.state()) {
+            case REQUESTED -> {
+                machine.ended(new MachineOutcome(MachineOutcome.Disk.NONE, "no job wants it any more"));
+                move(machine, MachineState.STOPPED, "no job wants it any more");
+                machines.remove(machine.id());
+            }
+            case REGISTERING -> {
+                move(machine, MachineState.STOPPING, "no job wants it any more");
+                hands.end(machine.id(), "no job wants it any more");
+            }
+            default -> {
+                // Its runner may be taking a job this very moment. The forge refuses to remove a busy runner, so
+                // whoever's removal succeeds can be ended without harm.
+                Instant again = withdrawAgainAt.get(machine.id());
+                if (again == null || !clock.instant().isBefore(again)) {
+                    machine.setWithdrawing(true);
+                    hands.withdrawRunner(machine.id());
+                }
+            }
+        }
+    }
+
+    private void onWithdrawn(FleetEvent.RunnerWithdrawn event) {
+        find(event.machine()).ifPresent(machine -> {
+            machine.setWithdrawing(false);
+            if (event.removal() == RunnerBroker.Removal.BUSY) {
+                atWork(machine, Optional.empty());
+            } else if (machine.state().compareTo(MachineState.RUNNING) < 0) {
+                move(machine, MachineState.STOPPING, "no job wants it any more");
+                hands.end(machine.id(), "no job wants it any more");
+            }
+            // With a runner that is gone already while its machine works, the machine's own end tells the rest.
+        });
+    }
+
+    private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
+        find(event.machine()).ifPresent(machine -> {
+            machine.setWithdrawing(false);
+            withdrawAgainAt.put(machine.id(), clock.instant().plus(Duration.ofSeconds(30)));
+            LOG.warn(
+                    "{} is not needed any more, but its runner could not be withdrawn, so it goes on: {}",
+                    machine.id(),
+                    event.reason());
+        });
+    }
+
+    // ---- a machine's way
+
+    private void onVmStarted(FleetEvent.VmStarted event) {
+        find(event.machine()).ifPresent(machine -> {
+            machine.vmStarted(event.at(), event.processId());
+            if (machine.state() == MachineState.REGISTERED) {
+                move(machine, MachineState.STARTING, "its guest boots");
+                nextSighting = clock.instant().plus(timings.sightingInterval());
+            }
+            if (machine.sawJob()) {
+                atWork(machine, Optional.empty());
+            }
+        });
+    }
+
+    private void onLaunchFailed(FleetEvent.LaunchFailed event) {
+        find(event.machine()).ifPresent(machine -> {
+            if (machine.state() != MachineState.STOPPING) {
+                int failures = failed(machine.type().id(), event.reason());
+                if (event.kind() == PluginException.Kind.RETRY_LATER) {
+                    LOG.info("{} could not start: {}", machine.id(), event.reason());
+                } else {
+                    LOG.warn("{} could not start (failure {} in a row): {}", machine.id(), failures, event.reason());
+                }
+            }
+            gone(machine, new MachineOutcome(MachineOutcome.Disk.NONE, event.reason()));
+        });
+    }
+
+    private void onVmExited(FleetEvent.VmExited event) {
+        find(event.machine()).ifPresent(machine -> {
+            if (machine.state() != MachineState.STOPPING) {
+                move(
+                        machine,
+                        MachineState.STOPPING,
+                        "its VM ended: " + event.exit().reason());
+            }
+            if (!machine.sawJob()) {
+                afterNoJob(machine, event.exit());
+            }
+        });
+    }
+
+    /**
+     * A guest that ends without ever having had a job would be started again at once, for the same job, for ever: so the
+     * second time in a row has to wait. Unless the job's webhooks were lost, which looking again shows.
+     */
+    private void afterNoJob(Machine machine, VmExit exit) {
+        if (exit.kind() == VmExit.Kind.STOPPED) {
+            return;
+        }
+        failed(machine.type().id(), "the last machine ended (" + exit.reason() + ") without having been seen at work");
+        hands.refreshJobs();
+    }
+
+    private void onGone(FleetEvent.MachineGone event) {
+        find(event.machine()).ifPresent(machine -> gone(machine, event.outcome()));
+    }
+
+    private void gone(Machine machine, MachineOutcome outcome) {
+        machine.ended(outcome);
+        if (outcome.disk() == MachineOutcome.Disk.PROMOTED) {
+            // Whoever waited for this image need not wait for a back-off to end.
+            backOffs.remove(machine.type().id());
+            machines.values().stream()
+                    .filter(other -> other.type()
+                            .baseMachine()
+                            .filter(machine.type().id()::equals)
+                            .isPresent())
+                    .forEach(other -> backOffs.remove(other.type().id()));
+            config.current().repositories().values().stream()
+                    .flatMap(repository -> repository.machines().values().stream())
+                    .filter(type -> type.baseMachine()
+                            .filter(machine.type().id()::equals)
+                            .isPresent())
+                    .forEach(type -> backOffs.remove(type.id()));
+        }
+        move(machine, MachineState.STOPPED, outcome.reason());
+        machines.remove(machine.id());
+        withdrawAgainAt.remove(machine.id());
+    }
+
+    private int failed(MachineTypeId type, String reason) {
+        Planner.BackOff before = backOffs.get(type);
+        int failures = before == null ? 1 : before.failures() + 1;
+        backOffs.put(
+                type, new Planner.BackOff(clock.instant().plus(Planner.backOff(timings, failures)), reason, failures));
+        return failures;
+    }
+
+    // ---- the forge's view
+
+    private void onSighted(FleetEvent.RunnersSighted event) {
+        Instant now = clock.instant();
+        Map<String, Machine> ours = new HashMap<>();
+        for (Machine machine : machines.values()) {
+            if (machine.type().id().repository().equals(event.repository())) {
+                ours.put(machine.id().runnerName(), machine);
+            }
+        }
+        Set<Orphan> stillThere = new HashSet<>();
+        for (RunnerSighting runner : event.runners()) {
+            Machine machine = ours.get(runner.name());
+            if (machine != null) {
+                if (runner.busy()) {
+                    atWork(machine, Optional.empty());
+                } else if (runner.online() && machine.state() == MachineState.STARTING) {
+                    move(machine, MachineState.WAITING, "its runner is online and waits for a job");
+                }
+            } else if (runner.name().startsWith(MachineId.PREFIX) && !runner.online() && !runner.busy()) {
+                Orphan orphan = new Orphan(event.repository(), runner.runnerId());
+                stillThere.add(orphan);
+                Instant since = orphansSince.computeIfAbsent(orphan, unseen -> now);
+                if (!now.isBefore(since.plus(timings.orphanAge()))) {
+                    LOG.info(
+                            "Removing the runner {} of {}: it belongs to no machine.",
+                            runner.name(),
+                            event.repository());
+                    hands.removeOrphan(event.repository(), runner.runnerId(), runner.name());
+                }
+            }
+        }
+        orphansSince
+                .keySet()
+                .removeIf(orphan -> orphan.repository().equals(event.repository()) && !stillThere.contains(orphan));
+    }
+
+    // ---- time
+
+    /** Does what is due by now: start timeouts, sightings, the sweep. To be called about once a second. */
+    public void tick() {
+        Instant now = clock.instant();
+        for (Machine machine : List.copyOf(machines.values())) {
+            if (machine.state() == MachineState.STARTING
+                    && !now.isBefore(machine.since().plus(timings.startTimeout()))) {
+                onStartTimeout(machine);
+            }
+        }
+        if (closing) {
+            return;
+        }
+        if (!now.isBefore(nextSweep)) {
+            nextSweep = now.plus(timings.sweepInterval());
+            nextSighting = now.plus(timings.sightingInterval());
+            board.forgetOld(now);
+            complainedAbout.retainAll(
+                    board.queued().stream().map(JobObservation::job).collect(Collectors.toSet()));
+            Set<RepositoryId> repositories =
+                    new HashSet<>(config.current().repositories().keySet());
+            machines.values()
+                    .forEach(machine -> repositories.add(machine.type().id().repository()));
+            hands.sightRunners(repositories);
+        } else if (!now.isBefore(nextSighting)) {
+            nextSighting = now.plus(timings.sightingInterval());
+            Set<RepositoryId> starting = machines.values().stream()
+                    .filter(machine -> machine.state() == MachineState.STARTING)
+                    .map(machine -> machine.type().id().repository())
+                    .collect(Collectors.toSet());
+            if (!starting.isEmpty()) {
+                hands.sightRunners(starting);
+            }
+        }
+    }
+
+    private void onStartTimeout(Machine machine) {
+        String reason = "its runner did not come online within " + timings.startTimeout();
+        if (machine.runsOnOwnImage()) {
+            LOG.warn(
+                    "{}: {}. Its machine image is set aside as .broken, the next machine starts from the base.",
+                    machine.id(),
+                    reason);
+            hands.quarantine(machine.type().id());
+        } else {
+            LOG.warn("{}: {}. It ran on its base, which is left as it is.", machine.id(), reason);
+        }
+        failed(machine.type().id(), reason);
+        move(machine, MachineState.STOPPING, reason);
+        hands.end(machine.id(), reason);
+    }
+
+    /** Starts nothing more and ends everything that runs; {@link #machines} is empty when that is done. */
+    public void close() {
+        closing = true;
+        for (Machine machine : List.copyOf(machines.values())) {
+            if (machine.state() == MachineState.REQUESTED) {
+                endSurplus(machine);
+            } else {
+                if (machine.state() != MachineState.STOPPING) {
+                    move(machine, MachineState.STOPPING, "Forrest is closing");
+                }
+                hands.end(machine.id(), "Forrest is closing");
+            }
+        }
+    }
+
+    // ---- small things
+
+    private Optional<Machine> find(MachineId id) {
+        return Optional.ofNullable(machines.get(id));
+    }
+
+    private Optional<Machine> byRunnerName(RepositoryId repository, String runnerName) {
+        for (Machine machine : machines.values()) {
+            if (machine.id().runnerName().equals(runnerName)
+                    && machine.type().id().repository().equals(repository)) {
+                return Optional.of(machine);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private void move(Machine machine, MachineState next, String why) {
+        machine.moveTo(next, clock.instant(), why);
+        LOG.info("{} is {}: {}.", machine.id(), next, why);
+        tell(machine);
+    }
+
+    private void tell(Machine machine) {
+        listener.accept(machine.snapshot());
+    }
+}

@@ -1,0 +1,124 @@
+package io.forrest.fleet;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one thread that a {@link Fleet} lives on, and the mailbox before it.
+ *
+ * <p>After the first news it waits until none came for {@link FleetTimings#quiet}, though never longer than
+ * {@link FleetTimings#longestQuiet}, before it plans: a burst of webhooks is planned as a whole, so that its biggest
+ * machine is placed first whichever came first.
+ */
+public final class FleetThread implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FleetThread.class);
+    private static final Duration TICK = Duration.ofSeconds(1);
+
+    private final LinkedBlockingQueue<Runnable> mailbox = new LinkedBlockingQueue<>();
+    private final FleetTimings timings;
+    private final Thread thread;
+    private Fleet fleet;
+    private boolean news;
+    private volatile boolean stopped;
+
+    public FleetThread(FleetTimings timings) {
+        this.timings = timings;
+        this.thread = new Thread(this::loop, "forrest-fleet");
+    }
+
+    /** Gives it its fleet, whose hands post to this mailbox, and begins. Called once. */
+    public void start(Fleet newFleet) {
+        this.fleet = newFleet;
+        thread.start();
+    }
+
+    /** Leaves an event in the mailbox. From any thread; never blocks. After {@link #close} it is dropped. */
+    public void post(FleetEvent event) {
+        mailbox.add(() -> {
+            fleet.accept(event);
+            news = true;
+        });
+    }
+
+    /** Asks something of the fleet on its thread. */
+    public <T> CompletableFuture<T> ask(Function<Fleet, T> question) {
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        mailbox.add(() -> {
+            try {
+                answer.complete(question.apply(fleet));
+            } catch (RuntimeException e) {
+                answer.completeExceptionally(e);
+            }
+        });
+        return answer;
+    }
+
+    private void loop() {
+        long lastTickNanos = System.nanoTime() - TICK.toNanos();
+        long firstNewsNanos = 0;
+        while (!stopped) {
+            try {
+                long now = System.nanoTime();
+                long waitNanos = lastTickNanos + TICK.toNanos() - now;
+                if (news) {
+                    waitNanos = Math.min(
+                            waitNanos,
+                            Math.min(
+                                    timings.quiet().toNanos(),
+                                    firstNewsNanos + timings.longestQuiet().toNanos() - now));
+                }
+                Runnable letter = mailbox.poll(Math.max(0, waitNanos), TimeUnit.NANOSECONDS);
+                boolean hadNews = news;
+                if (letter != null) {
+                    guarded(letter);
+                    if (news && !hadNews) {
+                        firstNewsNanos = System.nanoTime();
+                    }
+                }
+                now = System.nanoTime();
+                if (news
+                        && (letter == null
+                                || now - firstNewsNanos
+                                        >= timings.longestQuiet().toNanos())) {
+                    news = false;
+                    guarded(fleet::plan);
+                }
+                if (now - lastTickNanos >= TICK.toNanos()) {
+                    lastTickNanos = now;
+                    guarded(fleet::tick);
+                    // Time alone may have ended a back-off, or the file a hold.
+                    guarded(fleet::plan);
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    /** A bug in one event must not stop all that come after it. */
+    private static void guarded(Runnable step) {
+        try {
+            step.run();
+        } catch (RuntimeException e) {
+            LOG.error("A bug: the fleet could not take an event, and goes on without it.", e);
+        }
+    }
+
+    /** Ends the thread; what is left in the mailbox is dropped. */
+    @Override
+    public void close() {
+        stopped = true;
+        thread.interrupt();
+        try {
+            thread.join(TimeUnit.SECONDS.toMillis(5));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

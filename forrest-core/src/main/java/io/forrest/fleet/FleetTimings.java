@@ -1,0 +1,45 @@
+package io.forrest.fleet;
+
+import java.time.Duration;
+
+/**
+ * How long the fleet waits for what.
+ *
+ * @param quiet demand is looked at when nothing was heard for this long, so that a burst is planned as a whole
+ * @param longestQuiet but after the first news no later than this
+ * @param startTimeout how long a VM may take until its runner is online
+ * @param sweepInterval how often all runners of all repositories are looked at
+ * @param sightingInterval how often those of repositories with a starting machine are
+ * @param orphanAge how long an unknown, offline, idle runner of ours is left alone: another host may be starting it
+ * @param firstBackOff the wait after a failed start; doubles with each further one
+ * @param longestBackOff and is never longer than this
+ */
+public record FleetTimings(
+        Duration quiet,
+        Duration longestQuiet,
+        Duration startTimeout,
+        Duration sweepInterval,
+        Duration sightingInterval,
+        Duration orphanAge,
+        Duration firstBackOff,
+        Duration longestBackOff) {
+    public static final FleetTimings DEFAULT = new FleetTimings(
+            Duration.ofMillis(10),
+            Duration.ofMillis(40),
+            Duration.ofMinutes(15),
+            Duration.ofMinutes(15),
+            Duration.ofMinutes(1),
+            Duration.ofMinutes(15),
+            Duration.ofSeconds(2),
+            Duration.ofMinutes(5));
+
+    public FleetTimings withStartTimeout(Duration timeout) {
+        return new FleetTimings(
+                quiet, longestQuiet, timeout, sweepInterval, sightingInterval, orphanAge, firstBackOff, longestBackOff);
+    }
+
+    public FleetTimings withSweep(Duration sweep, Duration sighting, Duration orphan) {
+        return new FleetTimings(
+                quiet, longestQuiet, startTimeout, sweep, sighting, orphan, firstBackOff, longestBackOff);
+    }
+}

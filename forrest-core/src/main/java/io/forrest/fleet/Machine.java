@@ -1,0 +1,116 @@
+package io.forrest.fleet;
+
+import io.forrest.config.MachineType;
+import io.forrest.domain.JobId;
+import io.forrest.domain.MachineId;
+import io.forrest.spi.DiskOrigin;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** One machine in the fleet's books. Not thread-safe: belongs to the fleet thread. */
+final class Machine {
+    private final MachineId id;
+    private final MachineType type;
+    private final Instant requestedAt;
+    private MachineState state = MachineState.REQUESTED;
+    private Instant since;
+    private String reason = "wanted by a queued job";
+    private Optional<Instant> vmStartedAt = Optional.empty();
+    private OptionalLong processId = OptionalLong.empty();
+    private Optional<DiskOrigin> origin = Optional.empty();
+    private Optional<JobId> job = Optional.empty();
+    private Optional<MachineOutcome> outcome = Optional.empty();
+    private boolean withdrawing;
+    private boolean sawJob;
+
+    Machine(MachineId id, MachineType type, Instant now) {
+        this.id = id;
+        this.type = type;
+        this.requestedAt = now;
+        this.since = now;
+    }
+
+    MachineId id() {
+        return id;
+    }
+
+    MachineType type() {
+        return type;
+    }
+
+    MachineState state() {
+        return state;
+    }
+
+    Instant since() {
+        return since;
+    }
+
+    Instant requestedAt() {
+        return requestedAt;
+    }
+
+    String reason() {
+        return reason;
+    }
+
+    /** Moves on. A move that {@link MachineState#next} does not know is a bug of the fleet's, and throws. */
+    void moveTo(MachineState next, Instant now, String why) {
+        if (!state.next().contains(next)) {
+            throw new IllegalStateException(id + " cannot go from " + state + " to " + next);
+        }
+        state = next;
+        since = now;
+        reason = why;
+    }
+
+    /** Says why it stays where it is; returns whether that is a new reason. */
+    boolean hold(String why) {
+        boolean news = !reason.equals(why);
+        reason = why;
+        return news;
+    }
+
+    void vmStarted(Instant at, OptionalLong pid) {
+        vmStartedAt = Optional.of(at);
+        processId = pid;
+    }
+
+    void clonedFrom(DiskOrigin from) {
+        origin = Optional.of(from);
+    }
+
+    boolean runsOnOwnImage() {
+        return origin.map(DiskOrigin::ownImage).orElse(false);
+    }
+
+    void tookJob(Optional<JobId> taken) {
+        sawJob = true;
+        if (taken.isPresent()) {
+            job = taken;
+        }
+    }
+
+    /** Whether its runner was ever seen at work. */
+    boolean sawJob() {
+        return sawJob;
+    }
+
+    /** Whether its runner is being withdrawn; until that is answered it counts for no job. */
+    boolean withdrawing() {
+        return withdrawing;
+    }
+
+    void setWithdrawing(boolean value) {
+        withdrawing = value;
+    }
+
+    void ended(MachineOutcome how) {
+        outcome = Optional.of(how);
+    }
+
+    MachineSnapshot snapshot() {
+        return new MachineSnapshot(id, type, state, requestedAt, since, reason, vmStartedAt, processId, job, outcome);
+    }
+}

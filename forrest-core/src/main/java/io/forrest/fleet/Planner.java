@@ -1,0 +1,145 @@
+package io.forrest.fleet;
+
+import io.forrest.config.MachineType;
+import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineId;
+import io.forrest.domain.MachineTypeId;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Decides from demand, machines and RAM what is to happen now. Pure: same input, same plan; no clock, no I/O.
+ *
+ * <p>Machines with the most RAM are placed first, and smaller ones fill what is left. RAM is claimed before anything
+ * else happens for a machine, so a burst of jobs cannot promise the same RAM twice.
+ */
+final class Planner {
+    /**
+     * What the planner sees.
+     *
+     * @param demand machine types that queued jobs ask for, with the number of such jobs
+     * @param backOffs types that must not be started before a time, and why
+     */
+    record Situation(
+            Map<MachineType, Integer> demand,
+            Collection<MachineSnapshot> machines,
+            Set<MachineId> withdrawing,
+            DataSize hostRam,
+            Map<MachineTypeId, BackOff> backOffs,
+            Instant now) {}
+
+    /** Not before {@code until}, because of {@code reason}. */
+    record BackOff(Instant until, String reason, int failures) {}
+
+    /** What is to happen. */
+    sealed interface Decision {
+        /** One more machine of this type is wanted. */
+        record Request(MachineType type) implements Decision {}
+
+        /** This machine's time has come. */
+        record Start(MachineId machine) implements Decision {}
+
+        /** This machine waits, and why. */
+        record Hold(MachineId machine, String reason) implements Decision {}
+
+        /** Nobody needs this machine any more. */
+        record Surplus(MachineId machine) implements Decision {}
+    }
+
+    private Planner() {}
+
+    /** How many machines of each type are too many or too few. To be applied before {@link #placements}. */
+    static List<Decision> demandChanges(Situation situation) {
+        List<Decision> decisions = new ArrayList<>();
+        Map<MachineTypeId, List<MachineSnapshot>> available = new HashMap<>();
+        for (MachineSnapshot machine : situation.machines()) {
+            if (machine.state().isAvailable() && !situation.withdrawing().contains(machine.id())) {
+                available
+                        .computeIfAbsent(machine.type().id(), type -> new ArrayList<>())
+                        .add(machine);
+            }
+        }
+        situation.demand().forEach((type, wanted) -> {
+            int missing = wanted - available.getOrDefault(type.id(), List.of()).size();
+            for (int i = 0; i < missing; i++) {
+                decisions.add(new Decision.Request(type));
+            }
+        });
+        Map<MachineTypeId, Integer> wantedByType = new HashMap<>();
+        situation.demand().forEach((type, wanted) -> wantedByType.put(type.id(), wanted));
+        available.forEach((type, machines) -> {
+            int surplus = machines.size() - wantedByType.getOrDefault(type, 0);
+            // The least far on goes first: it has cost the least, and nobody waits for it yet.
+            machines.stream()
+                    .sorted(Comparator.comparing(MachineSnapshot::state)
+                            .thenComparing(
+                                    Comparator.comparing(MachineSnapshot::since).reversed())
+                            .thenComparing(MachineSnapshot::id))
+                    .limit(Math.max(0, surplus))
+                    .forEach(machine -> decisions.add(new Decision.Surplus(machine.id())));
+        });
+        return decisions;
+    }
+
+    /** Which of the requested machines start now, and why the others wait. */
+    static List<Decision> placements(Situation situation) {
+        List<Decision> decisions = new ArrayList<>();
+        DataSize taken = DataSize.ZERO;
+        Set<MachineTypeId> alive = new HashSet<>();
+        for (MachineSnapshot machine : situation.machines()) {
+            if (machine.state() != MachineState.STOPPED) {
+                alive.add(machine.type().id());
+            }
+            if (machine.state().holdsRam()) {
+                taken = taken.plus(machine.type().ram());
+            }
+        }
+        RamBudget ram = new RamBudget(situation.hostRam(), taken);
+        situation.machines().stream()
+                .filter(machine -> machine.state() == MachineState.REQUESTED)
+                .sorted(Comparator.comparing(
+                                (MachineSnapshot machine) -> machine.type().ram())
+                        .reversed()
+                        .thenComparing(MachineSnapshot::requestedAt)
+                        .thenComparing(MachineSnapshot::id))
+                .forEach(machine -> decisions.add(place(machine, situation, alive, ram)));
+        return decisions;
+    }
+
+    private static Decision place(
+            MachineSnapshot machine, Situation situation, Set<MachineTypeId> alive, RamBudget ram) {
+        MachineType type = machine.type();
+        BackOff backOff = situation.backOffs().get(type.id());
+        if (backOff != null && situation.now().isBefore(backOff.until())) {
+            return new Decision.Hold(machine.id(), backOff.reason() + "; the next try is at " + backOff.until());
+        }
+        // GitHub calls the base's job done before its disk is promoted: starting now would miss the new image.
+        if (type.baseMachine().filter(alive::contains).isPresent()) {
+            return new Decision.Hold(
+                    machine.id(),
+                    "waits for the machines of its base " + type.baseMachine().get() + " to end");
+        }
+        if (!ram.tryClaim(type.ram())) {
+            return new Decision.Hold(
+                    machine.id(), "waits for " + type.ram() + " of RAM, of which " + ram.free() + " is free");
+        }
+        return new Decision.Start(machine.id());
+    }
+
+    /** The wait after the {@code failures}th failure in a row. */
+    static Duration backOff(FleetTimings timings, int failures) {
+        Duration wait = timings.firstBackOff();
+        for (int i = 1; i < failures && wait.compareTo(timings.longestBackOff()) < 0; i++) {
+            wait = wait.multipliedBy(2);
+        }
+        return wait.compareTo(timings.longestBackOff()) < 0 ? wait : timings.longestBackOff();
+    }
+}

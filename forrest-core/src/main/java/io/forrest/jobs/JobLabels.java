@@ -1,0 +1,26 @@
+package io.forrest.jobs;
+
+import java.util.List;
+import java.util.Optional;
+
+/** How a job's {@code runs-on} names a machine type: exactly {@code [self-hosted, forrest, <type>]}. */
+public final class JobLabels {
+    private static final String SELF_HOSTED = "self-hosted";
+    private static final String FORREST = "forrest";
+
+    private JobLabels() {}
+
+    /** The machine type asked for, or empty if the labels are not meant for Forrest. GitHub ignores case in labels. */
+    public static Optional<String> machineType(List<String> labels) {
+        return labels.size() == 3
+                        && SELF_HOSTED.equalsIgnoreCase(labels.get(0))
+                        && FORREST.equalsIgnoreCase(labels.get(1))
+                ? Optional.of(labels.get(2))
+                : Optional.empty();
+    }
+
+    /** The labels of a runner for {@code machineType}, so that GitHub gives it the jobs that ask for that type. */
+    public static List<String> of(String machineType) {
+        return List.of(SELF_HOSTED, FORREST, machineType);
+    }
+}
