@@ -54,6 +54,7 @@ public final class Fleet {
     private Instant nextSweep;
     private Instant nextSighting;
     private boolean closing;
+    private Runnable whenEmpty = () -> {};
 
     private record Orphan(RepositoryId repository, long runnerId) {}
 
@@ -326,6 +327,7 @@ public final class Fleet {
         move(machine, MachineState.STOPPED, outcome.reason());
         machines.remove(machine.id());
         withdrawAgainAt.remove(machine.id());
+        tellWhenEmpty();
     }
 
     private int failed(MachineTypeId type, String reason) {
@@ -426,9 +428,10 @@ public final class Fleet {
         hands.end(machine.id(), reason);
     }
 
-    /** Starts nothing more and ends everything that runs; {@link #machines} is empty when that is done. */
-    public void close() {
+    /** Starts nothing more and ends everything that runs; {@code onEmpty} is called when nothing is left. */
+    public void close(Runnable onEmpty) {
         closing = true;
+        whenEmpty = onEmpty;
         for (Machine machine : List.copyOf(machines.values())) {
             if (machine.state() == MachineState.REQUESTED) {
                 endSurplus(machine);
@@ -438,6 +441,13 @@ public final class Fleet {
                 }
                 hands.end(machine.id(), "Forrest is closing");
             }
+        }
+        tellWhenEmpty();
+    }
+
+    private void tellWhenEmpty() {
+        if (closing && machines.isEmpty()) {
+            whenEmpty.run();
         }
     }
 

@@ -58,6 +58,13 @@ public final class FleetThread implements AutoCloseable {
         return answer;
     }
 
+    /** Starts nothing more and ends all machines; completes when they are gone. */
+    public CompletableFuture<Void> endMachines() {
+        CompletableFuture<Void> ended = new CompletableFuture<>();
+        mailbox.add(() -> fleet.close(() -> ended.complete(null)));
+        return ended;
+    }
+
     private void loop() {
         long lastTickNanos = System.nanoTime() - TICK.toNanos();
         long firstNewsNanos = 0;

@@ -11,6 +11,12 @@ public interface JobSource extends AutoCloseable {
      */
     void start(JobSink sink);
 
+    /**
+     * Looks again soon rather than when it is due; returns at once. For sources that are told of jobs there is nothing
+     * to do.
+     */
+    default void refresh() {}
+
     /** Tells the sink nothing more once it returns. A second call does nothing. */
     @Override
     void close();

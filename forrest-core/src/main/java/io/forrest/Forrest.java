@@ -1,0 +1,314 @@
+package io.forrest;
+
+import io.forrest.config.ConfigSource;
+import io.forrest.config.MachineType;
+import io.forrest.config.RepositoryConfig;
+import io.forrest.domain.HostProblem;
+import io.forrest.domain.RepositoryId;
+import io.forrest.fleet.Fleet;
+import io.forrest.fleet.FleetEvent;
+import io.forrest.fleet.FleetThread;
+import io.forrest.fleet.FleetTimings;
+import io.forrest.fleet.MachineSnapshot;
+import io.forrest.spi.GuestVolumes;
+import io.forrest.spi.Hypervisor;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.JobSink;
+import io.forrest.spi.JobSource;
+import io.forrest.spi.RunnerBroker;
+import io.forrest.work.Janitor;
+import io.forrest.work.MachineRuns;
+import io.forrest.work.MachineTypeCheck;
+import io.forrest.work.Workshop;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs machines for queued jobs on this host. Made with {@link #builder}, started once, closed once. Thread-safe.
+ *
+ * <p>It owns the hypervisor and the job sources that it is given, and closes them.
+ */
+public final class Forrest implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Forrest.class);
+    private static final Duration LONGEST_CLOSE = Duration.ofSeconds(20);
+
+    private final ConfigSource config;
+    private final ImageStore images;
+    private final Hypervisor hypervisor;
+    private final List<JobSource> sources;
+    private final Path baseDirectory;
+    private final FleetThread fleetThread;
+    private final MachineRuns runs;
+    private final Janitor janitor;
+    private final Fleet fleet;
+    private final ExecutorService listenerThread = Executors.newSingleThreadExecutor(work -> daemon(work, "listener"));
+
+    // Guarded by this.
+    private Stage stage = Stage.NEW;
+    private Optional<FileChannel> lockFile = Optional.empty();
+
+    private enum Stage {
+        NEW,
+        RUNNING,
+        CLOSED
+    }
+
+    private Forrest(Builder builder) {
+        this.config = builder.config;
+        this.images = required(builder.images, "imageStore");
+        this.hypervisor = required(builder.hypervisor, "hypervisor");
+        this.sources = List.copyOf(builder.sources);
+        // Where things lie is read once: it cannot change below machines that run.
+        this.baseDirectory = config.current().host().baseDirectory();
+        this.fleetThread = new FleetThread(builder.timings);
+        Workshop workshop = new Workshop(
+                baseDirectory,
+                images,
+                required(builder.volumes, "guestVolumes"),
+                hypervisor,
+                required(builder.runners, "runnerBroker"),
+                builder.clock,
+                fleetThread::post);
+        this.runs = new MachineRuns(workshop, config, () -> sources.forEach(JobSource::refresh));
+        this.janitor = new Janitor(workshop);
+        List<ForrestListener> listeners = List.copyOf(builder.listeners);
+        this.fleet = new Fleet(
+                config,
+                runs,
+                builder.timings,
+                builder.clock,
+                snapshot -> listenerThread.execute(() -> listeners.forEach(listener -> tell(listener, snapshot))));
+    }
+
+    private static <T> T required(Optional<T> part, String name) {
+        return part.orElseThrow(() -> new IllegalStateException("Forrest needs its " + name + "."));
+    }
+
+    private static Thread daemon(Runnable work, String name) {
+        Thread thread = new Thread(work, "forrest-" + name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    private static void tell(ForrestListener listener, MachineSnapshot snapshot) {
+        try {
+            listener.machineChanged(snapshot);
+        } catch (RuntimeException e) {
+            LOG.error("A listener failed, and is told of what comes next all the same.", e);
+        }
+    }
+
+    /** Begins with the parts that every Forrest needs. */
+    public static Builder builder(ConfigSource config) {
+        return new Builder(config);
+    }
+
+    /** What keeps any machine from running on this host. May block for seconds. */
+    public List<HostProblem> checkHost() {
+        List<HostProblem> problems = new ArrayList<>(images.checkHost());
+        problems.addAll(hypervisor.checkHost());
+        return problems;
+    }
+
+    /** What keeps single machine types from running: their templates and base images. */
+    public List<HostProblem> checkMachineTypes() {
+        List<HostProblem> problems = new ArrayList<>();
+        for (RepositoryConfig repository : config.current().repositories().values()) {
+            for (MachineType type : repository.machines().values()) {
+                problems.addAll(MachineTypeCheck.check(type));
+            }
+        }
+        return problems;
+    }
+
+    /**
+     * Takes the base directory, cleans up after an earlier Forrest and begins to take jobs. Blocks for as long as the
+     * checks take.
+     *
+     * @throws HostCheckException if no machine could run here; it can then only be closed
+     */
+    public synchronized void start() throws HostCheckException {
+        if (stage != Stage.NEW) {
+            throw new IllegalStateException("Forrest can be started once.");
+        }
+        lock();
+        List<HostProblem> problems = checkHost();
+        if (!problems.isEmpty()) {
+            throw new HostCheckException(problems);
+        }
+        checkMachineTypes().forEach(problem -> LOG.warn("{}", problem));
+        Map<RepositoryId, Set<String>> oldRunners = janitor.cleanUp();
+        stage = Stage.RUNNING;
+        fleetThread.start(fleet);
+        if (!oldRunners.isEmpty()) {
+            daemon(() -> janitor.removeRunners(oldRunners), "janitor").start();
+        }
+        sources.forEach(source -> source.start(jobSink()));
+    }
+
+    /** Two Forrests on one directory would each take the other's machines for left-overs. */
+    private void lock() throws HostCheckException {
+        Path file = baseDirectory.resolve("forrest.lock");
+        try {
+            Files.createDirectories(baseDirectory);
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            lockFile = Optional.of(channel);
+            FileLock lock = channel.tryLock();
+            if (lock == null) {
+                throw lockedOut(file);
+            }
+        } catch (OverlappingFileLockException e) {
+            throw lockedOut(file);
+        } catch (IOException e) {
+            throw new HostCheckException(List.of(new HostProblem(
+                    baseDirectory.toString(),
+                    "cannot be written: " + e + ".",
+                    "Create it, give it to the user Forrest runs as, or change host.base_dir.")));
+        }
+    }
+
+    private static HostCheckException lockedOut(Path file) {
+        return new HostCheckException(List.of(new HostProblem(
+                file.toString(),
+                "is locked: another Forrest works in this base_dir.",
+                "Stop it, or give this one a base_dir of its own.")));
+    }
+
+    /** Where job sources that are not given to the builder leave what they see. Usable once started. */
+    public JobSink jobSink() {
+        return observation -> fleetThread.post(new FleetEvent.JobObserved(observation));
+    }
+
+    /** All machines that are not gone, oldest first. */
+    public CompletableFuture<List<MachineSnapshot>> machines() {
+        return fleetThread.ask(Fleet::machines);
+    }
+
+    /**
+     * Takes no more jobs, ends all machines, removes their runners and disks, and returns when that is done, or after
+     * 20 seconds. A second call does nothing.
+     */
+    @Override
+    public synchronized void close() {
+        if (stage == Stage.RUNNING) {
+            sources.forEach(JobSource::close);
+            endMachines();
+        }
+        if (stage != Stage.CLOSED) {
+            stage = Stage.CLOSED;
+            runs.close();
+            fleetThread.close();
+            listenerThread.shutdown();
+            hypervisor.close();
+            lockFile.ifPresent(Forrest::unlock);
+        }
+    }
+
+    private void endMachines() {
+        try {
+            fleetThread
+                    .ask(Fleet::close)
+                    .thenCompose(Function.identity())
+                    .get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.warn(
+                    "Not all machines were gone after {}: the next start cleans up what is left of them.",
+                    LONGEST_CLOSE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void unlock(FileChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.debug("The lock goes with the process at the latest.", e);
+        }
+    }
+
+    /** Collects the parts. Not thread-safe. */
+    public static final class Builder {
+        private final ConfigSource config;
+        private Optional<ImageStore> images = Optional.empty();
+        private Optional<GuestVolumes> volumes = Optional.empty();
+        private Optional<Hypervisor> hypervisor = Optional.empty();
+        private Optional<RunnerBroker> runners = Optional.empty();
+        private final List<JobSource> sources = new ArrayList<>();
+        private final List<ForrestListener> listeners = new ArrayList<>();
+        private FleetTimings timings = FleetTimings.DEFAULT;
+        private Clock clock = Clock.systemUTC();
+
+        private Builder(ConfigSource config) {
+            this.config = Objects.requireNonNull(config);
+        }
+
+        public Builder imageStore(ImageStore value) {
+            images = Optional.of(value);
+            return this;
+        }
+
+        public Builder guestVolumes(GuestVolumes value) {
+            volumes = Optional.of(value);
+            return this;
+        }
+
+        public Builder hypervisor(Hypervisor value) {
+            hypervisor = Optional.of(value);
+            return this;
+        }
+
+        public Builder runnerBroker(RunnerBroker value) {
+            runners = Optional.of(value);
+            return this;
+        }
+
+        /** May be called for several. */
+        public Builder jobSource(JobSource value) {
+            sources.add(Objects.requireNonNull(value));
+            return this;
+        }
+
+        /** May be called for several. */
+        public Builder listener(ForrestListener value) {
+            listeners.add(Objects.requireNonNull(value));
+            return this;
+        }
+
+        public Builder timings(FleetTimings value) {
+            timings = Objects.requireNonNull(value);
+            return this;
+        }
+
+        public Builder clock(Clock value) {
+            clock = Objects.requireNonNull(value);
+            return this;
+        }
+
+        /** Throws {@link IllegalStateException} if a part is missing. */
+        public Forrest build() {
+            return new Forrest(this);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package io.forrest.work;
+
+import io.forrest.fleet.FleetEvent;
+import io.forrest.spi.GuestVolumes;
+import io.forrest.spi.Hypervisor;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.RunnerBroker;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.function.Consumer;
+
+/**
+ * What a machine is made with.
+ *
+ * @param baseDirectory where run directories are
+ * @param events takes what happened; never blocks
+ */
+public record Workshop(
+        Path baseDirectory,
+        ImageStore images,
+        GuestVolumes volumes,
+        Hypervisor hypervisor,
+        RunnerBroker runners,
+        Clock clock,
+        Consumer<FleetEvent> events) {}
