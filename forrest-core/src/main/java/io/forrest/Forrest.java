@@ -227,10 +227,7 @@ public final class Forrest implements AutoCloseable {
 
     private void endMachines() {
         try {
-            fleetThread
-                    .ask(Fleet::close)
-                    .thenCompose(Function.identity())
-                    .get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+            fleetThread.endMachines().get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {
             LOG.warn(
                     "Not all machines were gone after {}: the next start cleans up what is left of them.",
