@@ -1,0 +1,75 @@
+package io.forrest;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import org.testng.annotations.Test;
+
+/** The rules of the house, each with its reason. */
+public class ArchitectureTest {
+    private final JavaClasses core = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .importPackages("io.forrest");
+
+    @Test
+    public void theSpiSeesTheDomainAndTheJdkOnly() {
+        classes()
+                .that()
+                .resideInAPackage("io.forrest.spi")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage("io.forrest.spi", "io.forrest.domain", "java..")
+                .because("a plugin must not be tied to libraries or inner parts of one version of Forrest")
+                .check(core);
+    }
+
+    @Test
+    public void theDomainSeesTheJdkOnly() {
+        classes()
+                .that()
+                .resideInAPackage("io.forrest.domain")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage("io.forrest.domain", "java..")
+                .because("everything depends on it")
+                .check(core);
+    }
+
+    @Test
+    public void onlyModulesKnowGuice() {
+        noClasses()
+                .that()
+                .haveSimpleNameNotEndingWith("Module")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("com.google.inject..", "jakarta.inject..")
+                .because("an embedder without Guice constructs everything by hand")
+                .check(core);
+    }
+
+    @Test
+    public void theFleetTouchesNoFilesNoNetworkAndNoThreadPool() {
+        noClasses()
+                .that()
+                .resideInAPackage("io.forrest.fleet")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("java.io..", "java.nio..", "java.net..", "io.forrest.work..", "io.forrest")
+                .because("it decides on one thread, and whatever blocks there holds up every machine")
+                .check(core);
+    }
+
+    @Test
+    public void packagesDoNotDependOnEachOtherInCircles() {
+        SlicesRuleDefinition.slices()
+                .matching("io.forrest.(*)..")
+                .should()
+                .beFreeOfCycles()
+                .because("a circle can only be understood as a whole")
+                .check(core);
+    }
+}

@@ -1,0 +1,380 @@
+package io.forrest.fleet;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forrest.config.ForrestConfig;
+import io.forrest.config.MachineType;
+import io.forrest.domain.JobId;
+import io.forrest.domain.JobObservation;
+import io.forrest.domain.JobStatus;
+import io.forrest.domain.MachineId;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.domain.RepositoryId;
+import io.forrest.jobs.JobLabels;
+import io.forrest.spi.DiskOrigin;
+import io.forrest.spi.PluginException;
+import io.forrest.spi.RunnerBroker;
+import io.forrest.spi.RunnerSighting;
+import io.forrest.spi.VmExit;
+import io.forrest.testing.ManualClock;
+import io.forrest.testing.TestConfigs;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.Test;
+
+public class FleetTest {
+    private static final MachineType BUILD = TestConfigs.type("build", "4G");
+    private static final MachineType DERIVED =
+            TestConfigs.type("derived", "1G", Optional.of(BUILD.id()), Optional.empty(), Path.of("/nonexistent"));
+
+    private ManualClock clock;
+    private RecordedHands hands;
+    private List<MachineSnapshot> told;
+    private AtomicReference<ForrestConfig> config;
+    private Fleet fleet;
+
+    /** Does nothing and remembers what it was asked. */
+    private static final class RecordedHands implements FleetHands {
+        final List<MachineId> launched = new ArrayList<>();
+        final List<MachineId> ended = new ArrayList<>();
+        final List<MachineId> withdrawn = new ArrayList<>();
+        final List<MachineTypeId> quarantined = new ArrayList<>();
+        final List<Set<RepositoryId>> sighted = new ArrayList<>();
+        final List<String> orphansRemoved = new ArrayList<>();
+        int refreshes;
+
+        @Override
+        public void launch(MachineId machine, MachineType type) {
+            launched.add(machine);
+        }
+
+        @Override
+        public void end(MachineId machine, String reason) {
+            ended.add(machine);
+        }
+
+        @Override
+        public void withdrawRunner(MachineId machine) {
+            withdrawn.add(machine);
+        }
+
+        @Override
+        public void quarantine(MachineTypeId type) {
+            quarantined.add(type);
+        }
+
+        @Override
+        public void sightRunners(Set<RepositoryId> repositories) {
+            sighted.add(repositories);
+        }
+
+        @Override
+        public void removeOrphan(RepositoryId repository, long runnerId, String name) {
+            orphansRemoved.add(name);
+        }
+
+        @Override
+        public void refreshJobs() {
+            refreshes++;
+        }
+
+        MachineId lastLaunched() {
+            return launched.get(launched.size() - 1);
+        }
+    }
+
+    @BeforeMethod
+    public void start() {
+        clock = new ManualClock(Instant.parse("2026-01-01T00:00:00Z"));
+        hands = new RecordedHands();
+        told = new ArrayList<>();
+        config = new AtomicReference<>(TestConfigs.config(Path.of("/nonexistent"), "8G", BUILD, DERIVED));
+        fleet = new Fleet(config::get, hands, FleetTimings.DEFAULT, clock, told::add);
+    }
+
+    private void observe(long id, String type, JobStatus status, Optional<String> runner) {
+        fleet.accept(new FleetEvent.JobObserved(new JobObservation(
+                new JobId(id),
+                1,
+                TestConfigs.REPOSITORY,
+                JobLabels.of(type),
+                status,
+                runner,
+                clock.instant(),
+                "test")));
+        fleet.plan();
+    }
+
+    private void queued(long id, String type) {
+        observe(id, type, JobStatus.QUEUED, Optional.empty());
+    }
+
+    private void bootUp(MachineId machine, boolean ownImage) {
+        fleet.accept(new FleetEvent.DiskCreated(machine, new DiskOrigin(Path.of("/image"), ownImage)));
+        fleet.accept(new FleetEvent.RunnerRegistered(machine, 5));
+        fleet.accept(new FleetEvent.VmStarted(machine, clock.instant(), OptionalLong.of(99)));
+    }
+
+    private void exit(MachineId machine, MachineOutcome.Disk disk) {
+        fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+        fleet.accept(new FleetEvent.MachineGone(machine, new MachineOutcome(disk, "test")));
+        fleet.plan();
+    }
+
+    private void sight(RunnerSighting... runners) {
+        fleet.accept(new FleetEvent.RunnersSighted(TestConfigs.REPOSITORY, List.of(runners)));
+        fleet.plan();
+    }
+
+    private MachineState state(MachineId machine) {
+        return fleet.machines().stream()
+                .filter(snapshot -> snapshot.id().equals(machine))
+                .map(MachineSnapshot::state)
+                .findFirst()
+                .orElse(MachineState.STOPPED);
+    }
+
+    @Test
+    public void aJobsWayLeadsThroughAllStatesToAPromotedDisk() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        sight(new RunnerSighting(5, machine.runnerName(), true, false));
+        observe(1, "build", JobStatus.IN_PROGRESS, Optional.of(machine.runnerName()));
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        exit(machine, MachineOutcome.Disk.PROMOTED);
+
+        assertThat(told).extracting(MachineSnapshot::state).containsExactly(MachineState.values());
+        assertThat(told.get(told.size() - 1).outcome())
+                .contains(new MachineOutcome(MachineOutcome.Disk.PROMOTED, "test"));
+        assertThat(fleet.machines()).isEmpty();
+        assertThat(hands.launched).hasSize(1);
+    }
+
+    @Test
+    public void aRepeatedWebhookStartsNothingMore() {
+        queued(1, "build");
+        queued(1, "build");
+        assertThat(hands.launched).hasSize(1);
+    }
+
+    @Test
+    public void aJobThatIsOverBeforeItWasQueuedStartsNothing() {
+        observe(1, "build", JobStatus.COMPLETED, Optional.of("somebody else's runner"));
+        queued(1, "build");
+        assertThat(hands.launched).isEmpty();
+    }
+
+    @Test
+    public void labelsOfNoMachineTypeStartNothingAndATypeAddedLaterIsStartedThen() {
+        MachineType late = TestConfigs.type("late", "1G");
+        queued(1, "late");
+        assertThat(hands.launched).isEmpty();
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "8G", BUILD, late));
+        fleet.plan();
+        assertThat(hands.launched).singleElement().extracting(MachineId::type).isEqualTo(late.id());
+    }
+
+    @Test
+    public void aMachineKeepsTheTypeItWasRequestedWith() {
+        queued(1, "build");
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "8G", TestConfigs.type("build", "8G")));
+        fleet.plan();
+        assertThat(fleet.machines())
+                .singleElement()
+                .extracting(MachineSnapshot::type)
+                .isEqualTo(BUILD);
+    }
+
+    @Test
+    public void aJobCancelledBeforeItsMachineBootsHasTheRunnerWithdrawnBeforeTheVmIsEnded() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.empty());
+        assertThat(hands.withdrawn).containsExactly(machine);
+        assertThat(hands.ended).isEmpty();
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+        assertThat(hands.ended).containsExactly(machine);
+    }
+
+    @Test
+    public void aSurplusMachineThatTookAJobInTheMeantimeGoesOn() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.empty());
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.BUSY));
+        fleet.plan();
+        assertThat(state(machine)).isEqualTo(MachineState.RUNNING);
+        assertThat(hands.ended).isEmpty();
+    }
+
+    @Test
+    public void whenWithdrawingFailsItIsTriedAgainLaterAndNotAtOnce() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.empty());
+        fleet.accept(new FleetEvent.WithdrawalFailed(machine, "503"));
+        fleet.plan();
+        assertThat(hands.withdrawn).hasSize(1);
+        clock.advance(Duration.ofSeconds(31));
+        fleet.plan();
+        assertThat(hands.withdrawn).hasSize(2);
+    }
+
+    @Test
+    public void aJobThatAnotherMachineTookLeavesItsOwnDemandWithOneMachineMore() {
+        queued(1, "build");
+        MachineId first = hands.lastLaunched();
+        bootUp(first, false);
+        queued(2, "build");
+        observe(2, "build", JobStatus.IN_PROGRESS, Optional.of(first.runnerName()));
+        assertThat(state(first)).isEqualTo(MachineState.RUNNING);
+        assertThat(hands.launched).hasSize(2);
+        assertThat(state(hands.lastLaunched())).isEqualTo(MachineState.REGISTERING);
+    }
+
+    @Test
+    public void aDerivedMachineWaitsForItsBaseToBePromotedThoughItsJobIsQueued() {
+        queued(1, "build");
+        MachineId base = hands.lastLaunched();
+        bootUp(base, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(base.runnerName()));
+        queued(2, "derived");
+        assertThat(hands.launched).containsExactly(base);
+        exit(base, MachineOutcome.Disk.PROMOTED);
+        assertThat(hands.launched).hasSize(2);
+    }
+
+    @Test
+    public void aFailedLaunchIsTriedAgainAfterABackOffAndNotBefore() {
+        queued(1, "build");
+        fleet.accept(new FleetEvent.LaunchFailed(
+                hands.lastLaunched(), PluginException.Kind.RETRY_LATER, "the image is not there yet"));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(1);
+        assertThat(fleet.machines()).singleElement().satisfies(waiting -> assertThat(waiting.reason())
+                .startsWith("the image is not there yet"));
+        clock.advance(Duration.ofSeconds(2));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(2);
+    }
+
+    @Test
+    public void aPromotionEndsTheBackOffOfMachinesThatWaitedForTheImage() {
+        queued(2, "derived");
+        fleet.accept(new FleetEvent.LaunchFailed(
+                hands.lastLaunched(), PluginException.Kind.RETRY_LATER, "the base has no image yet"));
+        queued(1, "build");
+        MachineId base = hands.lastLaunched();
+        bootUp(base, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(base.runnerName()));
+        exit(base, MachineOutcome.Disk.PROMOTED);
+        assertThat(hands.lastLaunched().type()).isEqualTo(DERIVED.id());
+        assertThat(hands.launched).hasSize(3);
+    }
+
+    @Test
+    public void aGuestThatEndsWithoutAJobIsNotStartedAgainInAHotLoop() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        exit(machine, MachineOutcome.Disk.DISCARDED);
+        assertThat(hands.launched).hasSize(1);
+        assertThat(hands.refreshes).isEqualTo(1);
+        clock.advance(Duration.ofSeconds(2));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(2);
+    }
+
+    @Test
+    public void aStartTimeoutSetsAsideTheTypesOwnImageButNeverItsBase() {
+        queued(1, "build");
+        MachineId onBase = hands.lastLaunched();
+        bootUp(onBase, false);
+        clock.advance(Duration.ofMinutes(15));
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(onBase);
+        assertThat(hands.quarantined).isEmpty();
+        fleet.accept(new FleetEvent.VmExited(onBase, new VmExit(VmExit.Kind.STOPPED, "stopped")));
+        fleet.accept(
+                new FleetEvent.MachineGone(onBase, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "start timeout")));
+
+        clock.advance(Duration.ofSeconds(2));
+        fleet.plan();
+        MachineId onOwn = hands.lastLaunched();
+        bootUp(onOwn, true);
+        clock.advance(Duration.ofMinutes(15));
+        fleet.tick();
+        assertThat(hands.quarantined).containsExactly(BUILD.id());
+    }
+
+    @Test
+    public void anUnknownOfflineRunnerOfOursIsRemovedOnceItIsOldAndOthersNever() {
+        RunnerSighting orphan = new RunnerSighting(8, "forrest-build-AAAAAAAAAAAAAAAA", false, false);
+        RunnerSighting[] all = {
+            orphan,
+            new RunnerSighting(9, "forrest-build-BBBBBBBBBBBBBBBB", true, false),
+            new RunnerSighting(10, "forrest-build-CCCCCCCCCCCCCCCC", false, true),
+            new RunnerSighting(11, "somebody-else", false, false)
+        };
+        sight(all);
+        assertThat(hands.orphansRemoved).isEmpty();
+        clock.advance(Duration.ofMinutes(15));
+        sight(all);
+        assertThat(hands.orphansRemoved).containsExactly(orphan.name());
+    }
+
+    @Test
+    public void theSweepLooksAtAllRepositoriesAtItsPaceAndOftenerWhileAMachineStarts() {
+        fleet.tick();
+        assertThat(hands.sighted).containsExactly(Set.of(TestConfigs.REPOSITORY));
+        clock.advance(Duration.ofMinutes(2));
+        fleet.tick();
+        assertThat(hands.sighted).hasSize(1);
+        queued(1, "build");
+        bootUp(hands.lastLaunched(), false);
+        clock.advance(Duration.ofMinutes(1));
+        fleet.tick();
+        assertThat(hands.sighted).hasSize(2);
+    }
+
+    @Test
+    public void lateNewsOfMachinesThatAreGoneChangesNothing() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        exit(machine, MachineOutcome.Disk.DISCARDED);
+        int before = told.size();
+        bootUp(machine, false);
+        sight(new RunnerSighting(5, machine.runnerName(), true, true));
+        exit(machine, MachineOutcome.Disk.PROMOTED);
+        assertThat(told).hasSize(before);
+    }
+
+    @Test
+    public void closingEndsEveryMachineStartsNoOtherAndSaysWhenAllAreGone() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        queued(2, "derived");
+        boolean[] empty = {false};
+        fleet.close(() -> empty[0] = true);
+        queued(3, "build");
+        assertThat(hands.ended).containsExactly(machine);
+        assertThat(hands.launched).hasSize(1);
+        assertThat(empty[0]).isFalse();
+        fleet.accept(new FleetEvent.LaunchFailed(machine, PluginException.Kind.RETRY_LATER, "Forrest is closing"));
+        assertThat(empty[0]).isTrue();
+    }
+}

@@ -1,0 +1,145 @@
+package io.forrest.fleet;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forrest.config.MachineType;
+import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineId;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.fleet.Planner.Decision;
+import io.forrest.testing.TestConfigs;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.Test;
+
+public class PlannerTest {
+    private static final Instant NOW = Instant.parse("2026-01-01T00:00:00Z");
+    private static final MachineType SMALL = TestConfigs.type("small", "2G");
+    private static final MachineType BIG = TestConfigs.type("big", "6G");
+
+    private Map<MachineType, Integer> demand;
+    private List<MachineSnapshot> machines;
+    private Set<MachineId> withdrawing;
+    private Map<MachineTypeId, Planner.BackOff> backOffs;
+
+    @BeforeMethod
+    public void clear() {
+        demand = new HashMap<>();
+        machines = new ArrayList<>();
+        withdrawing = new HashSet<>();
+        backOffs = new HashMap<>();
+    }
+
+    private MachineSnapshot machine(MachineType type, MachineState state, int ageSeconds) {
+        MachineSnapshot machine = new MachineSnapshot(
+                MachineId.random(type.id()),
+                type,
+                state,
+                NOW.minusSeconds(ageSeconds),
+                NOW.minusSeconds(ageSeconds),
+                "test",
+                Optional.empty(),
+                OptionalLong.empty(),
+                Optional.empty(),
+                Optional.empty());
+        machines.add(machine);
+        return machine;
+    }
+
+    private Planner.Situation situation(String hostRam) {
+        return new Planner.Situation(demand, machines, withdrawing, DataSize.parse(hostRam), backOffs, NOW);
+    }
+
+    @Test
+    public void eachQueuedJobIsAnsweredByOneMachineThatCanStillTakeIt() {
+        demand.put(SMALL, 3);
+        machine(SMALL, MachineState.STARTING, 5);
+        machine(SMALL, MachineState.RUNNING, 50);
+        assertThat(Planner.demandChanges(situation("8G")))
+                .containsExactly(new Decision.Request(SMALL), new Decision.Request(SMALL));
+    }
+
+    @Test
+    public void aMachineWhoseRunnerIsBeingWithdrawnAnswersNoJob() {
+        demand.put(SMALL, 1);
+        withdrawing.add(machine(SMALL, MachineState.WAITING, 5).id());
+        assertThat(Planner.demandChanges(situation("8G"))).containsExactly(new Decision.Request(SMALL));
+    }
+
+    @Test
+    public void theCheapestMachinesAreSurplusFirstAndRunningOnesNever() {
+        machine(SMALL, MachineState.RUNNING, 99);
+        MachineSnapshot waiting = machine(SMALL, MachineState.WAITING, 30);
+        MachineSnapshot requested = machine(SMALL, MachineState.REQUESTED, 1);
+        MachineSnapshot starting = machine(SMALL, MachineState.STARTING, 10);
+        demand.put(SMALL, 1);
+        assertThat(Planner.demandChanges(situation("8G")))
+                .containsExactly(new Decision.Surplus(requested.id()), new Decision.Surplus(starting.id()))
+                .doesNotContain(new Decision.Surplus(waiting.id()));
+    }
+
+    @Test
+    public void inABurstTheBiggestIsPlacedFirstAndSmallOnesFillTheRest() {
+        MachineSnapshot firstSmall = machine(SMALL, MachineState.REQUESTED, 9);
+        MachineSnapshot secondSmall = machine(SMALL, MachineState.REQUESTED, 8);
+        MachineSnapshot big = machine(BIG, MachineState.REQUESTED, 1);
+        assertThat(Planner.placements(situation("8G")))
+                .containsExactly(
+                        new Decision.Start(big.id()),
+                        new Decision.Start(firstSmall.id()),
+                        new Decision.Hold(secondSmall.id(), "waits for 2G of RAM, of which 0B is free"));
+    }
+
+    @Test
+    public void ramIsTakenFromPlacementToTheVeryEnd() {
+        machine(BIG, MachineState.STOPPING, 100);
+        MachineSnapshot big = machine(BIG, MachineState.REQUESTED, 1);
+        assertThat(Planner.placements(situation("8G")))
+                .containsExactly(new Decision.Hold(big.id(), "waits for 6G of RAM, of which 2G is free"));
+    }
+
+    @Test
+    public void aMachineWaitsWhileAnyMachineOfItsBaseIsAlive() {
+        MachineType derived =
+                TestConfigs.type("derived", "2G", Optional.of(SMALL.id()), Optional.empty(), Path.of("/nonexistent"));
+        MachineSnapshot waits = machine(derived, MachineState.REQUESTED, 1);
+        for (MachineState state : MachineState.values()) {
+            MachineSnapshot base = machine(SMALL, state, 5);
+            Decision expected = state == MachineState.STOPPED
+                    ? new Decision.Start(waits.id())
+                    : new Decision.Hold(waits.id(), "waits for the machines of its base acme/firmware/small to end");
+            assertThat(Planner.placements(situation("64G"))).contains(expected);
+            machines.remove(base);
+        }
+    }
+
+    @Test
+    public void aTypeThatFailedIsNotTriedAgainBeforeItsTime() {
+        MachineSnapshot small = machine(SMALL, MachineState.REQUESTED, 1);
+        backOffs.put(SMALL.id(), new Planner.BackOff(NOW.plusSeconds(1), "no image yet", 1));
+        assertThat(Planner.placements(situation("8G")))
+                .singleElement()
+                .isInstanceOfSatisfying(
+                        Decision.Hold.class, hold -> assertThat(hold.reason()).startsWith("no image yet; "));
+        backOffs.put(SMALL.id(), new Planner.BackOff(NOW, "no image yet", 1));
+        assertThat(Planner.placements(situation("8G"))).containsExactly(new Decision.Start(small.id()));
+    }
+
+    @Test
+    public void theWaitDoublesUpToItsLimitAndStaysThereForEver() {
+        assertThat(Planner.backOff(FleetTimings.DEFAULT, 1)).isEqualTo(Duration.ofSeconds(2));
+        assertThat(Planner.backOff(FleetTimings.DEFAULT, 3)).isEqualTo(Duration.ofSeconds(8));
+        assertThat(Planner.backOff(FleetTimings.DEFAULT, 9)).isEqualTo(Duration.ofMinutes(5));
+        assertThat(Planner.backOff(FleetTimings.DEFAULT, Integer.MAX_VALUE)).isEqualTo(Duration.ofMinutes(5));
+    }
+}
