@@ -1,0 +1,196 @@
+package io.forrest.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.domain.UseBase;
+import io.forrest.spi.DiskOrigin;
+import io.forrest.spi.DiskRequest;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.PluginException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Optional;
+import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.Test;
+
+/** What every {@link ImageStore} does. Extend it, and give it a store on a directory where yours works. */
+public abstract class ImageStoreContract {
+    private static final Instant PAST = Instant.parse("2026-01-01T00:00:00Z");
+    private static final DataSize SIZE = DataSize.parse("1M");
+
+    private Path directory;
+    private ImageStore store;
+    private int names;
+
+    private MachineTypeId base;
+    private MachineTypeId type;
+    private Path baseImage;
+
+    /** An existing directory where disks and base images of the store can be; the same for all tests of the class. */
+    protected abstract Path directory();
+
+    /** A store with this base directory. */
+    protected abstract ImageStore store(Path baseDirectory);
+
+    @BeforeMethod
+    public void makeStore() throws IOException {
+        directory = Files.createTempDirectory(directory(), "store");
+        store = store(directory.resolve("base"));
+        Files.createDirectories(directory.resolve("base"));
+        base = TestConfigs.typeId("base");
+        type = TestConfigs.typeId("build");
+        baseImage = directory.resolve("debian.raw");
+        Files.write(baseImage, filled('s', 8192));
+    }
+
+    private static byte[] filled(char with, int length) {
+        byte[] bytes = new byte[length];
+        Arrays.fill(bytes, (byte) with);
+        return bytes;
+    }
+
+    private Path newDisk() {
+        return directory.resolve("base").resolve("disk" + names++ + ".img");
+    }
+
+    private DiskRequest onBaseImage(UseBase policy) {
+        return new DiskRequest(type, Optional.empty(), Optional.of(baseImage), policy, SIZE);
+    }
+
+    private DiskRequest onBaseMachine() {
+        return new DiskRequest(type, Optional.of(base), Optional.of(baseImage), UseBase.IF_NEWER, SIZE);
+    }
+
+    private static char first(Path disk) throws IOException {
+        return (char) Files.readAllBytes(disk)[0];
+    }
+
+    /** Makes a disk that begins with {@code with} the machine image of {@code of}. */
+    private void promote(MachineTypeId of, char with) throws IOException, PluginException {
+        Path disk = newDisk();
+        Files.write(disk, filled(with, 8192));
+        store.promote(of, disk);
+        assertThat(disk).doesNotExist();
+    }
+
+    private void assertFails(PluginException.Kind kind, DiskRequest request, String... words) {
+        Path disk = newDisk();
+        assertThatThrownBy(() -> store.createDisk(request, disk))
+                .isInstanceOfSatisfying(
+                        PluginException.class, e -> assertThat(e.kind()).isEqualTo(kind))
+                .hasMessageContainingAll(words);
+        assertThat(disk).doesNotExist();
+    }
+
+    @Test
+    public void aSoundHostHasNoProblems() {
+        assertThat(store.checkHost()).isEmpty();
+    }
+
+    @Test
+    public void aDiskIsAPrivateCopyThatIsGrownAndNeverShrunk() throws Exception {
+        Path disk = newDisk();
+        DiskOrigin origin = store.createDisk(onBaseImage(UseBase.IF_NEWER), disk);
+        assertThat(origin).isEqualTo(new DiskOrigin(baseImage, false));
+        assertThat(Files.size(disk)).isEqualTo(SIZE.bytes());
+        assertThat(Arrays.copyOf(Files.readAllBytes(disk), 8192)).isEqualTo(filled('s', 8192));
+        Files.write(disk, filled('x', 8192));
+        assertThat(first(baseImage)).isEqualTo('s');
+
+        Path small = newDisk();
+        store.createDisk(
+                new DiskRequest(type, Optional.empty(), Optional.of(baseImage), UseBase.IF_NEWER, new DataSize(4096)),
+                small);
+        assertThat(Files.size(small)).isEqualTo(8192);
+    }
+
+    @Test
+    public void aPromotedDiskIsWhatTheNextOneStartsFrom() throws Exception {
+        promote(type, 'p');
+        Path disk = newDisk();
+        assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
+                .isTrue();
+        assertThat(first(disk)).isEqualTo('p');
+    }
+
+    @Test
+    public void aPromotionChangesNothingForDisksThatWereMadeBefore() throws Exception {
+        promote(type, 'p');
+        Path before = newDisk();
+        store.createDisk(onBaseImage(UseBase.IF_NEWER), before);
+        promote(type, 'q');
+        assertThat(first(before)).isEqualTo('p');
+    }
+
+    @Test
+    public void aBaseThatIsNewerThanTheMachineImageIsUsedInItsPlace() throws Exception {
+        promote(type, 'p');
+        Files.setLastModifiedTime(baseImage, FileTime.from(Instant.now().plusSeconds(3600)));
+        Path disk = newDisk();
+        assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
+                .isFalse();
+        assertThat(first(disk)).isEqualTo('s');
+    }
+
+    @Test
+    public void alwaysUsesTheBaseAndNeverUsesOnlyTheMachineImage() throws Exception {
+        assertFails(PluginException.Kind.RETRY_LATER, onBaseImage(UseBase.NEVER), type.toString());
+        promote(type, 'p');
+        Files.setLastModifiedTime(baseImage, FileTime.from(PAST));
+        Path always = newDisk();
+        store.createDisk(onBaseImage(UseBase.ALWAYS), always);
+        assertThat(first(always)).isEqualTo('s');
+        Path never = newDisk();
+        store.createDisk(onBaseImage(UseBase.NEVER), never);
+        assertThat(first(never)).isEqualTo('p');
+    }
+
+    @Test
+    public void aBaseMachineWinsOverABaseImageAndIsWaitedFor() throws Exception {
+        assertFails(PluginException.Kind.RETRY_LATER, onBaseMachine(), base.toString());
+        promote(base, 'b');
+        Path disk = newDisk();
+        assertThat(store.createDisk(onBaseMachine(), disk).ownImage()).isFalse();
+        assertThat(first(disk)).isEqualTo('b');
+    }
+
+    @Test
+    public void aBaseImageThatIsMissingIsWaitedForAndAnUnusableOneIsRefused() throws Exception {
+        Files.delete(baseImage);
+        assertFails(PluginException.Kind.RETRY_LATER, onBaseImage(UseBase.IF_NEWER), baseImage.toString());
+        Files.createFile(baseImage);
+        assertFails(PluginException.Kind.REJECTED, onBaseImage(UseBase.IF_NEWER), baseImage.toString(), "empty");
+        Files.delete(baseImage);
+        Files.createDirectory(baseImage);
+        assertFails(PluginException.Kind.REJECTED, onBaseImage(UseBase.IF_NEWER), baseImage.toString(), "plain file");
+    }
+
+    @Test
+    public void aFailedPromotionKeepsTheDiskAndTheOldImage() throws Exception {
+        promote(type, 'p');
+        Path missing = newDisk();
+        assertThatThrownBy(() -> store.promote(type, missing))
+                .isInstanceOfSatisfying(
+                        PluginException.class, e -> assertThat(e.kind()).isEqualTo(PluginException.Kind.BROKEN));
+        Path disk = newDisk();
+        store.createDisk(onBaseImage(UseBase.IF_NEWER), disk);
+        assertThat(first(disk)).isEqualTo('p');
+    }
+
+    @Test
+    public void afterQuarantineTheNextDiskStartsFromTheBaseAndASecondCallIsHarmless() throws Exception {
+        promote(type, 'p');
+        store.quarantine(type);
+        store.quarantine(type);
+        Path disk = newDisk();
+        assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
+                .isFalse();
+    }
+}

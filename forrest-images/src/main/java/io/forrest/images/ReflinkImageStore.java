@@ -1,0 +1,133 @@
+package io.forrest.images;
+
+import io.forrest.domain.HostProblem;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.spi.DiskOrigin;
+import io.forrest.spi.DiskRequest;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.PluginException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+
+/**
+ * Machine images as plain raw files on a file system with reflink copies (Btrfs, XFS).
+ *
+ * <p>The machine image of {@code owner/repository/type} is {@code <base_dir>/machines/owner/repository/type.img}.
+ */
+public final class ReflinkImageStore implements ImageStore {
+    private final Path baseDirectory;
+    private final ImagePaths paths;
+    private final BaseImageChooser chooser;
+    private final FileCloner cloner = new FileCloner();
+
+    /** Touches nothing yet. */
+    public ReflinkImageStore(Path baseDirectory) {
+        this.baseDirectory = baseDirectory;
+        this.paths = new ImagePaths(baseDirectory);
+        this.chooser = new BaseImageChooser(paths);
+    }
+
+    @Override
+    public List<HostProblem> checkHost() {
+        return new ReflinkProbe(cloner).check(baseDirectory).stream().toList();
+    }
+
+    @Override
+    public DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException {
+        try {
+            DiskOrigin origin = chooser.choose(request);
+            checkUsable(origin.image());
+            clone(origin.image(), disk);
+            grow(request, disk);
+            return origin;
+        } catch (IOException e) {
+            throw broken("the disk " + disk + " cannot be made", e);
+        }
+    }
+
+    private static void checkUsable(Path image) throws PluginException, IOException {
+        if (!Files.isRegularFile(image)) {
+            throw rejected("the image " + image + " is not a plain file; put a raw disk image there.");
+        }
+        if (Files.size(image) == 0) {
+            throw rejected("the image " + image + " is empty; put a raw disk image there.");
+        }
+    }
+
+    private void clone(Path image, Path disk) throws PluginException, IOException {
+        try {
+            cloner.clone(image, disk);
+        } catch (CloneException e) {
+            if (e.acrossFileSystems()) {
+                throw rejected("the image " + image + " is on another file system than " + baseDirectory
+                        + ", so it cannot be cloned; copy it there once.");
+            }
+            if (e.unsupported()) {
+                throw rejected(e.getMessage() + "; the file system of " + baseDirectory + " cannot clone files.");
+            }
+            throw e;
+        }
+    }
+
+    private static void grow(DiskRequest request, Path disk) throws IOException {
+        boolean grown = false;
+        try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
+            if (file.length() < request.size().bytes()) {
+                file.setLength(request.size().bytes());
+            }
+            grown = true;
+        } finally {
+            if (!grown) {
+                Files.deleteIfExists(disk);
+            }
+        }
+    }
+
+    @Override
+    public void promote(MachineTypeId type, Path disk) throws PluginException {
+        Path image = paths.image(type);
+        try {
+            Files.createDirectories(image.getParent());
+            // The data must be on the disk before the name is: after a power cut, the name leads to the old image or to
+            // all of the new one. The directory is synced last, so that whoever was told of the promotion finds it.
+            sync(disk);
+            Files.move(disk, image, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            sync(image.getParent());
+        } catch (IOException e) {
+            throw broken("the disk " + disk + " cannot become the machine image " + image, e);
+        }
+    }
+
+    @Override
+    public void quarantine(MachineTypeId type) throws PluginException {
+        Path image = paths.image(type);
+        try {
+            if (Files.exists(image)) {
+                Files.move(
+                        image, paths.broken(type), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            }
+        } catch (IOException e) {
+            throw broken("the machine image " + image + " cannot be set aside", e);
+        }
+    }
+
+    private static void sync(Path path) throws IOException {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+
+    private static PluginException rejected(String message) {
+        return new PluginException(PluginException.Kind.REJECTED, message);
+    }
+
+    private static PluginException broken(String what, IOException cause) {
+        return new PluginException(PluginException.Kind.BROKEN, what + ": " + cause.getMessage(), cause);
+    }
+}

@@ -1,0 +1,36 @@
+package io.forrest.images;
+
+import io.forrest.spi.ImageStore;
+import io.forrest.testing.ImageStoreContract;
+import io.forrest.testing.LoopFileSystem;
+import java.nio.file.Path;
+import org.testng.annotations.AfterClass;
+import org.testng.annotations.BeforeClass;
+import org.testng.annotations.Test;
+
+@Test(groups = "loop")
+public class ReflinkBtrfsImageStoreTest extends ImageStoreContract {
+    private LoopFileSystem fileSystem;
+
+    @BeforeClass
+    public void mount() {
+        fileSystem = LoopFileSystem.mount("btrfs");
+    }
+
+    @AfterClass(alwaysRun = true)
+    public void unmount() {
+        if (fileSystem != null) {
+            fileSystem.close();
+        }
+    }
+
+    @Override
+    protected Path directory() {
+        return fileSystem.directory();
+    }
+
+    @Override
+    protected ImageStore store(Path baseDirectory) {
+        return new ReflinkImageStore(baseDirectory);
+    }
+}
