@@ -1,0 +1,156 @@
+package io.forrest.vm.qemu;
+
+import io.forrest.domain.HostProblem;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.commons.exec.CommandLine;
+import org.apache.commons.exec.DefaultExecutor;
+import org.apache.commons.exec.ExecuteException;
+import org.apache.commons.exec.ExecuteWatchdog;
+import org.apache.commons.exec.PumpStreamHandler;
+
+/**
+ * Finds out whether guests run here, by running one: a boot sector that says a letter and powers off.
+ *
+ * <p>That {@code /dev/kvm} exists and opens does not mean that it works: in some nested VMs guests hang under it, in
+ * others QEMU aborts.
+ */
+final class QemuProbe {
+    private static final String REMEDY_TCG =
+            "Mend KVM, or set host.qemu.accelerator: tcg, with which guests run many times slower.";
+    private static final int SECTOR_BYTES = 512;
+    private static final int DISK_BYTES = 1 << 20;
+    private static final Path KVM = Path.of("/dev/kvm");
+
+    /**
+     * In 16-bit real mode: {@code out 0x3f8, 'K'} on the first serial port; then {@code outw 0x604, 0x2000}, which sets
+     * SLP_EN in the ICH9's PM1a control register where SeaBIOS puts it: power off; {@code hlt} for ever if that fails.
+     */
+    private static final byte[] CODE = {
+        (byte) 0xBA,
+        (byte) 0xF8,
+        0x03,
+        (byte) 0xB0,
+        'K',
+        (byte) 0xEE,
+        (byte) 0xBA,
+        0x04,
+        0x06,
+        (byte) 0xB8,
+        0x00,
+        0x20,
+        (byte) 0xEF,
+        (byte) 0xF4,
+        (byte) 0xEB,
+        (byte) 0xFD
+    };
+
+    private final QemuSettings settings;
+    private final Duration longest;
+
+    QemuProbe(QemuSettings settings, Duration longest) {
+        this.settings = settings;
+        this.longest = longest;
+    }
+
+    /** A disk whose first sector does it. SeaBIOS boots no disk of a single sector, so it is larger. */
+    static byte[] bootDisk() {
+        byte[] disk = new byte[DISK_BYTES];
+        System.arraycopy(CODE, 0, disk, 0, CODE.length);
+        disk[SECTOR_BYTES - 2] = 0x55;
+        disk[SECTOR_BYTES - 1] = (byte) 0xAA;
+        return disk;
+    }
+
+    Optional<HostProblem> check() {
+        boolean kvm = settings.accelerator() == QemuSettings.Accelerator.KVM;
+        if (kvm && !Files.exists(KVM)) {
+            return Optional.of(new HostProblem(
+                    KVM.toString(),
+                    "does not exist: this host's processor or hypervisor offers no KVM, or its module is not loaded.",
+                    REMEDY_TCG));
+        }
+        if (kvm && !(Files.isReadable(KVM) && Files.isWritable(KVM))) {
+            return Optional.of(new HostProblem(
+                    KVM.toString(),
+                    "may not be used by " + System.getProperty("user.name") + ".",
+                    "Add that user to the group that owns it (usually kvm) and start Forrest again."));
+        }
+        try {
+            return boot();
+        } catch (IOException e) {
+            return Optional.of(new HostProblem(
+                    "host.qemu.binary",
+                    settings.binary() + " cannot be run: " + e.getMessage() + ".",
+                    "Install QEMU (Debian: qemu-system-x86) or correct the path."));
+        }
+    }
+
+    private Optional<HostProblem> boot() throws IOException {
+        Path directory = Files.createTempDirectory("forrest-probe");
+        Path disk = directory.resolve("boot.img");
+        Path serial = directory.resolve("serial.txt");
+        ByteArrayOutputStream output = new ByteArrayOutputStream();
+        try {
+            Files.write(disk, bootDisk());
+            CommandLine line = new CommandLine(settings.binary());
+            arguments().forEach(argument -> line.addArgument(argument, false));
+            ExecuteWatchdog watchdog =
+                    ExecuteWatchdog.builder().setTimeout(longest).get();
+            DefaultExecutor executor = DefaultExecutor.builder()
+                    .setWorkingDirectory(directory.toFile())
+                    .get();
+            executor.setStreamHandler(new PumpStreamHandler(output));
+            executor.setWatchdog(watchdog);
+            String failure = "";
+            try {
+                executor.execute(line);
+            } catch (ExecuteException e) {
+                failure = "does not work: QEMU ended with " + e.getExitValue() + ": " + lastLine(output) + ".";
+            }
+            // A QEMU that is told to end exits with 0.
+            if (watchdog.killedProcess()) {
+                failure = "hangs: a minimal guest did not end within " + longest.toSeconds() + " s.";
+            }
+            if (failure.isEmpty()
+                    && !(Files.exists(serial) && Files.readString(serial).contains("K"))) {
+                failure = "does not work: a minimal guest ended without having run.";
+            }
+            return failure.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(new HostProblem(settings.accelerator().name(), failure, remedy()));
+        } finally {
+            Files.deleteIfExists(disk);
+            Files.deleteIfExists(serial);
+            Files.deleteIfExists(directory);
+        }
+    }
+
+    private List<String> arguments() {
+        List<String> arguments = new ArrayList<>(QemuCommandLine.base(settings));
+        arguments.addAll(List.of(
+                "-m", "64",
+                "-chardev", "file,id=log,path=serial.txt",
+                "-device", "isa-serial,chardev=log",
+                "-drive", "if=virtio,format=raw,file=boot.img"));
+        return arguments;
+    }
+
+    private String remedy() {
+        return settings.accelerator() == QemuSettings.Accelerator.KVM
+                ? REMEDY_TCG
+                : "Try " + settings.binary() + " by hand.";
+    }
+
+    private static String lastLine(ByteArrayOutputStream output) {
+        String words = output.toString(StandardCharsets.UTF_8).strip();
+        return words.substring(words.lastIndexOf('\n') + 1);
+    }
+}
