@@ -1,0 +1,191 @@
+package io.forrest.github.embedded;
+
+import io.forrest.domain.JobId;
+import io.forrest.domain.RepositoryId;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+
+/** Jobs and runners, and who runs what. One lock guards it all; a job is handed to whichever idle runner asks first. */
+final class ActionsState {
+    private final Clock clock;
+    private final BiConsumer<String, EmbeddedJob> events;
+    private final Set<RepositoryId> repositories = new ConcurrentSkipListSet<>();
+
+    // Guarded by this.
+    private final Map<Long, EmbeddedJob> jobs = new TreeMap<>();
+    private final Map<Long, EmbeddedRunner> runners = new TreeMap<>();
+    private final Map<String, Long> runnersByToken = new HashMap<>();
+    private long lastJob = 1000;
+    private long lastRunner = 10;
+
+    /** {@code events} hears of each action on a job, under the lock, so in order. */
+    ActionsState(Clock clock, BiConsumer<String, EmbeddedJob> events) {
+        this.clock = clock;
+        this.events = events;
+    }
+
+    void addRepository(RepositoryId repository) {
+        repositories.add(repository);
+    }
+
+    boolean hasRepository(RepositoryId repository) {
+        return repositories.contains(repository);
+    }
+
+    List<RepositoryId> repositories() {
+        return List.copyOf(repositories);
+    }
+
+    synchronized JobId queue(EmbeddedGitHub.JobRequest request) {
+        long id = ++lastJob;
+        EmbeddedJob job = new EmbeddedJob(
+                new JobId(id),
+                100_000 + id,
+                request.repository(),
+                request.name(),
+                request.event(),
+                request.labels(),
+                request.script(),
+                request.needsApproval() ? "waiting" : "queued",
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                clock.instant(),
+                Optional.empty(),
+                Optional.empty(),
+                "");
+        put(job.status(), job);
+        return job.id();
+    }
+
+    private void put(String action, EmbeddedJob job) {
+        jobs.put(job.id().value(), job);
+        events.accept(action, job);
+        notifyAll();
+    }
+
+    synchronized void approve(JobId id) {
+        EmbeddedJob job = job(id);
+        if (job.status().equals("waiting")) {
+            put("queued", job.withStatus("queued"));
+        }
+    }
+
+    synchronized void cancel(JobId id) {
+        EmbeddedJob job = job(id);
+        if (!job.isOver()) {
+            put("completed", job.completed("cancelled", clock.instant()));
+            job.runnerId().ifPresent(this::dropRunner);
+        }
+    }
+
+    synchronized EmbeddedJob job(JobId id) {
+        return Optional.ofNullable(jobs.get(id.value()))
+                .orElseThrow(() -> new IllegalArgumentException("no job " + id));
+    }
+
+    synchronized List<EmbeddedJob> jobs() {
+        return new ArrayList<>(jobs.values());
+    }
+
+    synchronized List<EmbeddedRunner> runners() {
+        return new ArrayList<>(runners.values());
+    }
+
+    /** Empty if the name is taken. */
+    synchronized Optional<EmbeddedRunner> register(
+            RepositoryId repository, String name, List<String> labels, String token) {
+        if (runners.values().stream()
+                .anyMatch(runner ->
+                        runner.repository().equals(repository) && runner.name().equals(name))) {
+            return Optional.empty();
+        }
+        EmbeddedRunner runner = new EmbeddedRunner(++lastRunner, name, repository, labels, false, false);
+        runners.put(runner.id(), runner);
+        runnersByToken.put(token, runner.id());
+        return Optional.of(runner);
+    }
+
+    enum Removal {
+        REMOVED,
+        UNKNOWN,
+        BUSY
+    }
+
+    synchronized Removal remove(RepositoryId repository, long id) {
+        Optional<EmbeddedRunner> runner = Optional.ofNullable(runners.get(id))
+                .filter(candidate -> candidate.repository().equals(repository));
+        if (runner.isEmpty()) {
+            return Removal.UNKNOWN;
+        }
+        if (runner.get().busy()) {
+            return Removal.BUSY;
+        }
+        dropRunner(id);
+        return Removal.REMOVED;
+    }
+
+    private void dropRunner(long id) {
+        runners.remove(id);
+        runnersByToken.values().removeIf(runner -> runner == id);
+        notifyAll();
+    }
+
+    /** The runner that has this token; empty once it is gone. */
+    synchronized Optional<EmbeddedRunner> runnerWithToken(String token) {
+        return Optional.ofNullable(runnersByToken.get(token)).map(runners::get);
+    }
+
+    synchronized void online(EmbeddedRunner runner) {
+        runners.computeIfPresent(runner.id(), (id, now) -> now.with(true, now.busy()));
+    }
+
+    /** Waits for a job and gives it to this runner, or empty when the time is over or the runner is gone. */
+    synchronized Optional<EmbeddedJob> awaitJob(EmbeddedRunner asking, Duration atMost) throws InterruptedException {
+        long deadlineNanos = System.nanoTime() + atMost.toNanos();
+        while (runners.containsKey(asking.id())) {
+            Optional<EmbeddedJob> queued = jobs.values().stream()
+                    .filter(job -> job.status().equals("queued") && asking.fits(job))
+                    .findFirst();
+            if (queued.isPresent()) {
+                EmbeddedRunner busy = asking.with(true, true);
+                runners.put(busy.id(), busy);
+                EmbeddedJob started = queued.get().startedOn(busy, clock.instant());
+                put("in_progress", started);
+                return Optional.of(started);
+            }
+            long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - System.nanoTime());
+            if (leftMillis <= 0) {
+                return Optional.empty();
+            }
+            wait(leftMillis);
+        }
+        return Optional.empty();
+    }
+
+    private Optional<EmbeddedJob> jobOf(EmbeddedRunner runner) {
+        return jobs.values().stream()
+                .filter(job -> !job.isOver() && job.runnerId().equals(Optional.of(runner.id())))
+                .findFirst();
+    }
+
+    synchronized void log(EmbeddedRunner runner, String text) {
+        jobOf(runner).ifPresent(job -> jobs.put(job.id().value(), job.withLog(job.log() + text)));
+    }
+
+    /** The job is over, and with it the just-in-time runner. */
+    synchronized void result(EmbeddedRunner runner, String conclusion) {
+        jobOf(runner).ifPresent(job -> put("completed", job.completed(conclusion, clock.instant())));
+        dropRunner(runner.id());
+    }
+}

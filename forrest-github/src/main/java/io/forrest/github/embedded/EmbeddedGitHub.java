@@ -1,0 +1,187 @@
+package io.forrest.github.embedded;
+
+import com.sun.net.httpserver.HttpServer;
+import io.forrest.domain.JobId;
+import io.forrest.domain.RepositoryId;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.NoSuchAlgorithmException;
+import java.time.Clock;
+import java.util.Base64;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * A GitHub on loopback with one App, installed in the repositories that are added. Thread-safe. Starts when it is made.
+ */
+public final class EmbeddedGitHub implements AutoCloseable {
+    private static final String APP_ID = "4711";
+    private static final String WEBHOOK_SECRET = "the embedded GitHub's webhook secret";
+
+    static {
+        // The JDK's server otherwise adds the 40 ms of a delayed acknowledgement to each answer.
+        System.setProperty("sun.net.httpserver.nodelay", "true");
+    }
+
+    private final KeyPair key;
+    private final HttpServer server;
+    private final ExecutorService threads = Executors.newCachedThreadPool(work -> {
+        Thread thread = new Thread(work, "embedded-github");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private final Faults faults = new Faults();
+    private final WebhookSender webhooks = new WebhookSender(WEBHOOK_SECRET, faults);
+    private final ActionsState state;
+    private final RestApi rest;
+
+    /**
+     * A job that somebody pushed.
+     *
+     * @param event what set the workflow off: {@code push}, {@code pull_request}
+     * @param script what its runner runs, a POSIX shell script
+     * @param needsApproval whether it waits for {@link #approve}
+     */
+    public record JobRequest(
+            RepositoryId repository,
+            String name,
+            String event,
+            List<String> labels,
+            String script,
+            boolean needsApproval) {
+        public JobRequest {
+            Objects.requireNonNull(repository);
+            Objects.requireNonNull(name);
+            Objects.requireNonNull(event);
+            Objects.requireNonNull(script);
+            labels = List.copyOf(labels);
+        }
+
+        /** A job of a push that wants a machine of this type. */
+        public static JobRequest push(RepositoryId repository, String name, String machineType, String script) {
+            return new JobRequest(
+                    repository, name, "push", List.of("self-hosted", "forrest", machineType), script, false);
+        }
+    }
+
+    /** Listens on a free port of the loopback interface. */
+    public EmbeddedGitHub(Clock clock) throws IOException {
+        try {
+            KeyPairGenerator generator = KeyPairGenerator.getInstance("RSA");
+            generator.initialize(2048);
+            key = generator.generateKeyPair();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has RSA", e);
+        }
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
+        Documents documents = new Documents(apiUrl().toString(), APP_ID);
+        state = new ActionsState(clock, (action, job) -> webhooks.send(documents.workflowJobEvent(action, job)));
+        rest = new RestApi(
+                state,
+                documents,
+                faults,
+                clock,
+                APP_ID,
+                key.getPublic(),
+                server.getAddress().getPort());
+        server.setExecutor(threads);
+        server.createContext("/", rest);
+        server.createContext("/runner", new RunnerService(state));
+        server.start();
+    }
+
+    /** For {@code github.api_url}. */
+    public URI apiUrl() {
+        return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
+    }
+
+    /** For {@code github.app_id}. */
+    public String appId() {
+        return APP_ID;
+    }
+
+    /** For {@code github.webhook_secret}. */
+    public String webhookSecret() {
+        return WEBHOOK_SECRET;
+    }
+
+    /** Writes the App's private key, in PKCS#8, for {@code github.jwt_key_file}. */
+    public void writeKey(Path file) throws IOException {
+        String base64 = Base64.getMimeEncoder(64, new byte[] {'\n'})
+                .encodeToString(key.getPrivate().getEncoded());
+        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.write(
+                file,
+                ("-----BEGIN PRIVATE KEY-----\n" + base64 + "\n-----END PRIVATE KEY-----\n")
+                        .getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** Adds a repository in which the App is installed. */
+    public void addRepository(RepositoryId repository) {
+        state.addRepository(repository);
+    }
+
+    /** Where webhooks go from now on; before the first call they go nowhere. */
+    public void webhookTarget(WebhookTarget target) {
+        webhooks.target(target);
+    }
+
+    public JobId queueJob(JobRequest request) {
+        return state.queue(request);
+    }
+
+    /** Lets a job that needs approval be queued. */
+    public void approve(JobId job) {
+        state.approve(job);
+    }
+
+    /** Ends a job that is not over; its runner, if any, is gone. */
+    public void cancelJob(JobId job) {
+        state.cancel(job);
+    }
+
+    public EmbeddedJob job(JobId job) {
+        return state.job(job);
+    }
+
+    /** All jobs ever queued, oldest first. */
+    public List<EmbeddedJob> jobs() {
+        return state.jobs();
+    }
+
+    /** All runners that are registered. */
+    public List<EmbeddedRunner> runners() {
+        return state.runners();
+    }
+
+    /** All REST requests so far, as {@code METHOD /path status}. */
+    public List<String> requests() {
+        return rest.requests();
+    }
+
+    /** All installation tokens are invalid from now on. */
+    public void revokeTokens() {
+        rest.revokeTokens();
+    }
+
+    public Faults faults() {
+        return faults;
+    }
+
+    @Override
+    public void close() {
+        webhooks.close();
+        server.stop(0);
+        threads.shutdownNow();
+    }
+}
