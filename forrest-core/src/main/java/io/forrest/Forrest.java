@@ -136,7 +136,7 @@ public final class Forrest implements AutoCloseable {
         List<HostProblem> problems = new ArrayList<>();
         for (RepositoryConfig repository : config.current().repositories().values()) {
             for (MachineType type : repository.machines().values()) {
-                problems.addAll(MachineTypeCheck.check(type));
+                problems.addAll(MachineTypeCheck.check(type, images));
             }
         }
         return problems;

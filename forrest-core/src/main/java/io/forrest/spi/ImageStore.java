@@ -16,6 +16,12 @@ public interface ImageStore {
     List<HostProblem> checkHost();
 
     /**
+     * Everything that would keep disks from being made of {@code image}, a base image that a configuration names; empty
+     * if all is well. {@link HostProblem#where} is the image. May block.
+     */
+    List<HostProblem> checkBaseImage(Path image);
+
+    /**
      * Makes {@code disk} a private copy of the image that the request's policy selects, without copying its data, and
      * grows it to the size asked for. On failure {@code disk} is not there.
      *

@@ -2,9 +2,7 @@ package io.forrest.work;
 
 import io.forrest.config.MachineType;
 import io.forrest.domain.HostProblem;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import io.forrest.spi.ImageStore;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -12,27 +10,33 @@ import java.util.List;
 public final class MachineTypeCheck {
     private MachineTypeCheck() {}
 
-    /** What would keep machines of {@code type} from starting; empty if all is well. Reads files. */
-    public static List<HostProblem> check(MachineType type) {
-        List<HostProblem> problems = new ArrayList<>(GuestFiles.check(type));
+    /**
+     * What would keep machines of {@code type} from starting; empty if all is well. {@link HostProblem#where} is the
+     * configuration's path. Reads files.
+     */
+    public static List<HostProblem> check(MachineType type, ImageStore images) {
+        List<HostProblem> problems = new ArrayList<>();
+        for (HostProblem problem : GuestFiles.check(type)) {
+            problems.add(new HostProblem(path(type, "setup_template"), problem.what(), problem.remedy()));
+        }
         // With a base machine, the base image is never used.
-        if (type.baseMachine().isEmpty()) {
-            type.baseImage().ifPresent(image -> checkImage(type, image, problems));
+        if (type.baseMachine().isEmpty() && type.baseImage().isPresent()) {
+            for (HostProblem problem : images.checkBaseImage(type.baseImage().get())) {
+                problems.add(new HostProblem(
+                        path(type, "base_image"), problem.where() + " " + problem.what(), problem.remedy()));
+            }
         }
         return problems;
     }
 
-    private static void checkImage(MachineType type, Path image, List<HostProblem> problems) {
-        String where = "base_image of " + type.id();
-        String remedy = "Put a raw disk image there, on the file system of host.base_dir.";
-        try {
-            if (!Files.isRegularFile(image)) {
-                problems.add(new HostProblem(where, image + " does not exist or is not a plain file.", remedy));
-            } else if (Files.size(image) == 0) {
-                problems.add(new HostProblem(where, image + " is empty.", remedy));
-            }
-        } catch (IOException e) {
-            problems.add(new HostProblem(where, image + " cannot be read: " + e + ".", remedy));
-        }
+    private static String path(MachineType type, String key) {
+        return String.join(
+                ".",
+                "repositories",
+                type.id().repository().owner(),
+                type.id().repository().name(),
+                "machines",
+                type.id().type(),
+                key);
     }
 }

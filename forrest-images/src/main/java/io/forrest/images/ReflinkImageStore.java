@@ -51,6 +51,34 @@ public final class ReflinkImageStore implements ImageStore {
         }
     }
 
+    @Override
+    public List<HostProblem> checkBaseImage(Path image) {
+        Path copy = baseDirectory.resolve(
+                ".base-image-probe-" + ProcessHandle.current().pid());
+        try {
+            if (!Files.exists(image)) {
+                return List.of(new HostProblem(image.toString(), "does not exist.", "Put a raw disk image there."));
+            }
+            checkUsable(image);
+            clone(image, copy);
+            return List.of();
+        } catch (PluginException e) {
+            return List.of(new HostProblem(image.toString(), "cannot be used:", e.getMessage()));
+        } catch (IOException e) {
+            return List.of(new HostProblem(image.toString(), "cannot be read:", e.getMessage() + "."));
+        } finally {
+            deleteProbe(copy);
+        }
+    }
+
+    private static void deleteProbe(Path copy) {
+        try {
+            Files.deleteIfExists(copy);
+        } catch (IOException e) {
+            // It shares all its blocks with the image, and the next probe takes another name.
+        }
+    }
+
     private static void checkUsable(Path image) throws PluginException, IOException {
         if (!Files.isRegularFile(image)) {
             throw rejected("the image " + image + " is not a plain file; put a raw disk image there.");
