@@ -16,7 +16,7 @@ import java.util.TreeMap;
  * @param ram what may be handed out to machines
  * @param listen where the API listens besides its Unix socket
  * @param hypervisor the name of a {@link io.forrest.spi.HypervisorFactory}
- * @param hypervisorSettings what stands below {@code host.<hypervisor>}, not yet checked
+ * @param hypervisorSettings what stands below {@code host.<hypervisor>}
  */
 public record HostConfig(
         Path baseDirectory,
@@ -24,6 +24,8 @@ public record HostConfig(
         Optional<InetSocketAddress> listen,
         String hypervisor,
         Map<String, String> hypervisorSettings) {
+    public static final String DEFAULT_HYPERVISOR = "qemu";
+
     public HostConfig {
         Objects.requireNonNull(baseDirectory);
         Objects.requireNonNull(ram);

@@ -1,0 +1,81 @@
+package io.forrest.config;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+
+/** A mapping of the document whose keys are asked for one by one; whatever nobody asked for is unknown. */
+final class ConfigSection {
+    private final ConfigValue place;
+    private final ConfigNode.Mapping mapping;
+    private final Set<String> known = new TreeSet<>();
+
+    ConfigSection(ConfigValue place, ConfigNode.Mapping mapping) {
+        this.place = place;
+        this.mapping = mapping;
+    }
+
+    /** What stands at a key, if it was given and not taken back by {@code null}. */
+    Optional<ConfigValue> find(String key) {
+        known.add(key);
+        return Optional.ofNullable(mapping.entries().get(key))
+                .map(entry -> child(key, entry))
+                .filter(value -> !value.isTakenBack());
+    }
+
+    /** Reports the key if it is missing. */
+    <T> Optional<T> required(String key, Function<ConfigValue, Optional<T>> reading) {
+        Optional<ConfigValue> value = find(key);
+        if (value.isEmpty() && mapping.complete()) {
+            place.problems().add(place.line(), childPath(key), "The key is missing.", "");
+        }
+        return value.flatMap(reading);
+    }
+
+    <T> Optional<T> optional(String key, Function<ConfigValue, Optional<T>> reading) {
+        return find(key).flatMap(reading);
+    }
+
+    /** The entries of a mapping whose keys are names. Those that were taken back by {@code null} are left out. */
+    Map<String, ConfigValue> named() {
+        Map<String, ConfigValue> values = new LinkedHashMap<>();
+        mapping.entries().forEach((key, entry) -> {
+            ConfigValue value = child(key, entry);
+            if (!value.isTakenBack()) {
+                values.put(key, value);
+            }
+        });
+        return values;
+    }
+
+    /** Reports all keys that nobody asked for. */
+    void refuseOthers() {
+        mapping.entries().forEach((key, entry) -> {
+            if (!known.contains(key)) {
+                place.problems()
+                        .add(
+                                entry.keyLine(),
+                                childPath(key),
+                                "Unknown key.",
+                                Suggestion.closest(key, known)
+                                        .map(meant -> "Did you mean " + meant + "?")
+                                        .orElse("Possible are " + String.join(", ", known) + "."));
+            }
+        });
+    }
+
+    ConfigValue place() {
+        return place;
+    }
+
+    private ConfigValue child(String key, ConfigNode.Entry entry) {
+        return new ConfigValue(childPath(key), entry.line(), entry.value(), place.problems());
+    }
+
+    private String childPath(String key) {
+        return place.path().isEmpty() ? Display.key(key) : place.path() + "." + Display.key(key);
+    }
+}
