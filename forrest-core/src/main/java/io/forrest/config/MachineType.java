@@ -38,6 +38,11 @@ public record MachineType(
         artifacts = List.copyOf(artifacts);
     }
 
+    /** Where it stands in a configuration, for messages: {@code repositories.acme.firmware.machines.build}. */
+    public String configPath() {
+        return "repositories." + id.repository().owner() + "." + id.repository().name() + ".machines." + id.type();
+    }
+
     /**
      * Where the guest's configuration comes from.
      *

@@ -62,8 +62,10 @@ record GuestFiles(Map<String, byte[]> cloudInit, Map<String, byte[]> jobConfig) 
             try {
                 render(directory, Map.of());
             } catch (PluginException e) {
-                problems.add(
-                        new HostProblem(directory.toString(), e.getMessage(), "Correct the template or its path."));
+                problems.add(new HostProblem(
+                        type.configPath() + ".setup_template.path",
+                        e.getMessage(),
+                        "Correct the template or its path."));
             }
         }
         return problems;

@@ -15,28 +15,14 @@ public final class MachineTypeCheck {
      * configuration's path. Reads files.
      */
     public static List<HostProblem> check(MachineType type, ImageStore images) {
-        List<HostProblem> problems = new ArrayList<>();
-        for (HostProblem problem : GuestFiles.check(type)) {
-            problems.add(new HostProblem(path(type, "setup_template"), problem.what(), problem.remedy()));
-        }
+        List<HostProblem> problems = new ArrayList<>(GuestFiles.check(type));
         // With a base machine, the base image is never used.
         if (type.baseMachine().isEmpty() && type.baseImage().isPresent()) {
             for (HostProblem problem : images.checkBaseImage(type.baseImage().get())) {
                 problems.add(new HostProblem(
-                        path(type, "base_image"), problem.where() + " " + problem.what(), problem.remedy()));
+                        type.configPath() + ".base_image", problem.where() + " " + problem.what(), problem.remedy()));
             }
         }
         return problems;
-    }
-
-    private static String path(MachineType type, String key) {
-        return String.join(
-                ".",
-                "repositories",
-                type.id().repository().owner(),
-                type.id().repository().name(),
-                "machines",
-                type.id().type(),
-                key);
     }
 }

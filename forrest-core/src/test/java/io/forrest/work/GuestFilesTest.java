@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forrest.config.MachineType;
+import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
@@ -70,7 +71,9 @@ public class GuestFilesTest {
                 .isInstanceOfSatisfying(
                         PluginException.class, e -> assertThat(e.kind()).isEqualTo(PluginException.Kind.REJECTED))
                 .hasMessageContaining(template.resolve("job-config").toString());
-        assertThat(MachineTypeCheck.check(type)).hasSize(1);
+        assertThat(GuestFiles.check(type))
+                .extracting(HostProblem::where)
+                .containsExactly("repositories.acme.firmware.machines.build.setup_template.path");
     }
 
     @Test

@@ -21,13 +21,12 @@ final class ReflinkProbe {
         this.cloner = cloner;
     }
 
-    /** Makes {@code directory} if it is not there, and tries. */
+    /** Tries in {@code directory}, or where it would be made. */
     Optional<HostProblem> check(Path directory) {
-        Path source =
-                directory.resolve(".reflink-probe-" + ProcessHandle.current().pid());
-        Path copy = directory.resolve(source.getFileName() + "-copy");
+        Path place = nearestExisting(directory);
+        Path source = place.resolve(".reflink-probe-" + ProcessHandle.current().pid());
+        Path copy = place.resolve(source.getFileName() + "-copy");
         try {
-            Files.createDirectories(directory);
             Files.write(source, CONTENT);
             Files.deleteIfExists(copy);
             cloner.clone(source, copy);
@@ -35,7 +34,7 @@ final class ReflinkProbe {
         } catch (CloneException e) {
             return Optional.of(new HostProblem(
                     directory.toString(),
-                    "is on " + typeOf(directory) + ", which cannot clone files, so every machine would need a full copy"
+                    "is on " + typeOf(place) + ", which cannot clone files, so every machine would need a full copy"
                             + " of its image (" + e.getMessage() + ").",
                     WAYS_OUT));
         } catch (IOException e) {
@@ -47,6 +46,14 @@ final class ReflinkProbe {
             delete(source);
             delete(copy);
         }
+    }
+
+    private static Path nearestExisting(Path directory) {
+        Path place = directory.toAbsolutePath();
+        while (!Files.exists(place) && place.getParent() != null) {
+            place = place.getParent();
+        }
+        return place;
     }
 
     private static String typeOf(Path directory) {

@@ -113,7 +113,7 @@ final class QemuProbe {
             try {
                 executor.execute(line);
             } catch (ExecuteException e) {
-                failure = "does not work: QEMU ended with " + e.getExitValue() + ": " + lastLine(output) + ".";
+                failure = "does not work: QEMU ended with " + e.getExitValue() + ": " + lastLine(output);
             }
             // A QEMU that is told to end exits with 0.
             if (watchdog.killedProcess()) {
@@ -125,7 +125,8 @@ final class QemuProbe {
             }
             return failure.isEmpty()
                     ? Optional.empty()
-                    : Optional.of(new HostProblem(settings.accelerator().name(), failure, remedy()));
+                    : Optional.of(new HostProblem(
+                            "host.qemu.accelerator", settings.accelerator().name() + " " + failure, remedy()));
         } finally {
             Files.deleteIfExists(disk);
             Files.deleteIfExists(serial);
@@ -151,6 +152,6 @@ final class QemuProbe {
 
     private static String lastLine(ByteArrayOutputStream output) {
         String words = output.toString(StandardCharsets.UTF_8).strip();
-        return words.substring(words.lastIndexOf('\n') + 1);
+        return words.substring(words.lastIndexOf('\n') + 1).replaceFirst("\\.*$", ".");
     }
 }
