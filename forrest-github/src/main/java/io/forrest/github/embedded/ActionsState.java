@@ -14,14 +14,20 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Jobs and runners, and who runs what. One lock guards it all; a job is handed to whichever idle runner asks first. */
 final class ActionsState {
+    private static final String PULL_REQUEST = "pull_request";
+    private static final Pattern SECRET = Pattern.compile("\\$\\{\\{\\s*secrets\\.([A-Za-z0-9_]+)\\s*}}");
+
     private final Clock clock;
     private final BiConsumer<String, EmbeddedJob> events;
     private final Set<RepositoryId> repositories = new ConcurrentSkipListSet<>();
 
     // Guarded by this.
+    private final Map<RepositoryId, Map<String, String>> secrets = new HashMap<>();
     private final Map<Long, EmbeddedJob> jobs = new TreeMap<>();
     private final Map<Long, EmbeddedRunner> runners = new TreeMap<>();
     private final Map<String, Long> runnersByToken = new HashMap<>();
@@ -36,6 +42,18 @@ final class ActionsState {
 
     void addRepository(RepositoryId repository) {
         repositories.add(repository);
+    }
+
+    synchronized void addSecret(RepositoryId repository, String name, String value) {
+        secrets.computeIfAbsent(repository, any -> new HashMap<>()).put(name, value);
+    }
+
+    /** The script as its runner gets it. */
+    synchronized String script(EmbeddedJob job) {
+        Map<String, String> known =
+                job.event().equals(PULL_REQUEST) ? Map.of() : secrets.getOrDefault(job.repository(), Map.of());
+        return SECRET.matcher(job.script())
+                .replaceAll(found -> Matcher.quoteReplacement(known.getOrDefault(found.group(1), "")));
     }
 
     boolean hasRepository(RepositoryId repository) {

@@ -131,6 +131,14 @@ public final class EmbeddedGitHub implements AutoCloseable {
         state.addRepository(repository);
     }
 
+    /**
+     * Gives a repository's workflows a secret: <code>${{ secrets.NAME }}</code> in a job's script becomes its value, or
+     * nothing for a pull request, as with GitHub for those from forks.
+     */
+    public void addSecret(RepositoryId repository, String name, String value) {
+        state.addSecret(repository, name, value);
+    }
+
     /** Where webhooks go from now on; before the first call they go nowhere. */
     public void webhookTarget(WebhookTarget target) {
         webhooks.target(target);

@@ -62,7 +62,7 @@ final class RunnerService implements HttpHandler {
     private void giveJob(HttpExchange exchange, EmbeddedRunner runner) throws IOException, InterruptedException {
         Optional<EmbeddedJob> job = state.awaitJob(runner, LONG_POLL);
         if (job.isPresent()) {
-            answer(exchange, 200, job.get().script().getBytes(StandardCharsets.UTF_8));
+            answer(exchange, 200, state.script(job.get()).getBytes(StandardCharsets.UTF_8));
         } else {
             answer(exchange, 204, NOTHING);
         }

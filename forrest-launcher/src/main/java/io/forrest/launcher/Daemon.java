@@ -1,0 +1,112 @@
+package io.forrest.launcher;
+
+import com.google.inject.Guice;
+import com.google.inject.Injector;
+import com.google.inject.Module;
+import com.google.inject.Stage;
+import com.google.inject.util.Modules;
+import io.forrest.Forrest;
+import io.forrest.ForrestModule;
+import io.forrest.HostCheckException;
+import io.forrest.config.ConfigException;
+import io.forrest.config.ConfigFile;
+import io.forrest.config.ForrestConfig;
+import io.forrest.domain.RepositoryId;
+import io.forrest.github.GitHubConnection;
+import io.forrest.launcher.api.ApiServer;
+import io.forrest.spi.PluginException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** All of Forrest on this host: its configuration file, its machines and its HTTP API. Started once, closed once. */
+public final class Daemon implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
+
+    private final ConfigFile configFile;
+    private final GitHubConnection gitHub;
+    private final Forrest forrest;
+    private final ApiServer api;
+
+    private Daemon(ConfigFile configFile, GitHubConnection gitHub, Injector injector) {
+        this.configFile = configFile;
+        this.gitHub = gitHub;
+        this.forrest = injector.getInstance(Forrest.class);
+        this.api = injector.getInstance(ApiServer.class);
+    }
+
+    /**
+     * Reads the configuration and the App's key, and puts the parts together; nothing runs yet.
+     *
+     * @param overrides Guice modules that replace parts, or add listeners
+     * @throws ConfigException with every problem of the file
+     * @throws PluginException {@code BROKEN} if the App's key is no good
+     */
+    public static Daemon of(Path file, Module... overrides) throws ConfigException, PluginException {
+        Clock clock = Clock.systemUTC();
+        ConfigFile configFile = ConfigFile.open(file, Hypervisors.all(), clock);
+        ForrestConfig atStart = configFile.current();
+        try {
+            GitHubConnection gitHub = new GitHubConnection(atStart.github(), clock);
+            Module parts = Modules.combine(new ForrestModule(), new LauncherModule(configFile, atStart, gitHub));
+            return new Daemon(
+                    configFile,
+                    gitHub,
+                    Guice.createInjector(
+                            Stage.PRODUCTION, Modules.override(parts).with(overrides)));
+        } catch (PluginException e) {
+            configFile.close();
+            throw e;
+        }
+    }
+
+    /** Where the API's Unix socket is; nginx sites name it. */
+    public static Path apiSocket(Path baseDirectory) {
+        return baseDirectory.resolve("api.sock");
+    }
+
+    /**
+     * Begins to take jobs and requests.
+     *
+     * @throws HostCheckException if no machine could run on this host
+     * @throws IOException if the API cannot listen
+     */
+    public void start() throws HostCheckException, IOException {
+        forrest.start();
+        api.start();
+        Thread warmUp = new Thread(this::prepareGitHub, "forrest-prepare");
+        warmUp.setDaemon(true);
+        warmUp.start();
+    }
+
+    /** The first job need not wait for what every job needs. */
+    private void prepareGitHub() {
+        for (RepositoryId repository : configFile.current().repositories().keySet()) {
+            try {
+                gitHub.prepare(repository);
+            } catch (PluginException e) {
+                LOG.warn("{} cannot have machines for now: {}", repository, e.getMessage());
+            }
+        }
+    }
+
+    public Forrest forrest() {
+        return forrest;
+    }
+
+    /** The TCP port of the API; empty without {@code host.listen}. */
+    public Optional<Integer> apiPort() {
+        return api.port();
+    }
+
+    /** Ends the API and all machines. A second call does nothing. */
+    @Override
+    public void close() {
+        api.close();
+        forrest.close();
+        configFile.close();
+    }
+}

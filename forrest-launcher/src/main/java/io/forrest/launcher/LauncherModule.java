@@ -1,0 +1,87 @@
+package io.forrest.launcher;
+
+import com.google.inject.AbstractModule;
+import com.google.inject.Provides;
+import com.google.inject.Singleton;
+import com.google.inject.multibindings.Multibinder;
+import io.forrest.config.ConfigSource;
+import io.forrest.config.ForrestConfig;
+import io.forrest.github.GitHubConnection;
+import io.forrest.github.GitHubRunnerBroker;
+import io.forrest.github.JobPoller;
+import io.forrest.github.WebhookReceiver;
+import io.forrest.images.FatVolumes;
+import io.forrest.images.ReflinkImageStore;
+import io.forrest.launcher.api.ApiRoutes;
+import io.forrest.launcher.api.ApiServer;
+import io.forrest.spi.GuestVolumes;
+import io.forrest.spi.Hypervisor;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.JobSource;
+import io.forrest.spi.RunnerBroker;
+import java.nio.file.Path;
+import java.time.Clock;
+
+/** Chooses Forrest's own parts: reflink images, the configured hypervisor, GitHub with webhooks and polling, the API. */
+final class LauncherModule extends AbstractModule {
+    private final ConfigSource config;
+    private final ForrestConfig atStart;
+    private final GitHubConnection gitHub;
+
+    /** {@code atStart} is what is read only once: the host and the GitHub App. */
+    LauncherModule(ConfigSource config, ForrestConfig atStart, GitHubConnection gitHub) {
+        this.config = config;
+        this.atStart = atStart;
+        this.gitHub = gitHub;
+    }
+
+    @Override
+    protected void configure() {
+        bind(ConfigSource.class).toInstance(config);
+        bind(GitHubConnection.class).toInstance(gitHub);
+        bind(GuestVolumes.class).to(FatVolumes.class);
+        Multibinder<JobSource> sources = Multibinder.newSetBinder(binder(), JobSource.class);
+        sources.addBinding().to(WebhookReceiver.class);
+        sources.addBinding().to(JobPoller.class);
+    }
+
+    private Path baseDirectory() {
+        return atStart.host().baseDirectory();
+    }
+
+    @Provides
+    @Singleton
+    ImageStore images() {
+        return new ReflinkImageStore(baseDirectory());
+    }
+
+    @Provides
+    @Singleton
+    Hypervisor hypervisor() {
+        return Hypervisors.create(atStart.host());
+    }
+
+    @Provides
+    @Singleton
+    RunnerBroker runners() {
+        return new GitHubRunnerBroker(gitHub);
+    }
+
+    @Provides
+    @Singleton
+    WebhookReceiver webhooks(Clock clock) {
+        return new WebhookReceiver(atStart.github(), config, clock);
+    }
+
+    @Provides
+    @Singleton
+    JobPoller poller(Clock clock) {
+        return new JobPoller(gitHub, atStart.github(), config, clock);
+    }
+
+    @Provides
+    @Singleton
+    ApiServer api(WebhookReceiver webhooks) {
+        return new ApiServer(Daemon.apiSocket(baseDirectory()), atStart.host().listen(), new ApiRoutes(webhooks));
+    }
+}

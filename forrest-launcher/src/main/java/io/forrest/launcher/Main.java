@@ -1,0 +1,57 @@
+package io.forrest.launcher;
+
+import io.forrest.launcher.bench.BenchCommand;
+import io.forrest.launcher.demo.DemoCommand;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.slf4j.bridge.SLF4JBridgeHandler;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** The program {@code forrest}. Without a command it serves, as in {@code forrest /etc/forrest/config.yaml}. */
+@Command(
+        name = "forrest",
+        description = "Runs GitHub Actions runners in virtual machines on this host.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        subcommands = {ServeCommand.class, CheckCommand.class, DemoCommand.class, BenchCommand.class})
+public final class Main implements Callable<Integer> {
+    /** The version that Maven gave the jar. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {
+                "forrest "
+                        + Optional.ofNullable(Main.class.getPackage().getImplementationVersion())
+                                .orElse("(from class files)")
+            };
+        }
+    }
+
+    @Parameters(arity = "0..1", paramLabel = "CONFIG", defaultValue = "config.yaml", description = "as with serve")
+    private Path config;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        return ServeCommand.serve(config, spec.commandLine().getErr());
+    }
+
+    /** Exit codes: 0 good, 1 what was asked for did not work, 2 it was asked for in a wrong way. */
+    public static int run(String... arguments) {
+        return new CommandLine(new Main()).execute(arguments);
+    }
+
+    public static void main(String[] arguments) {
+        SLF4JBridgeHandler.removeHandlersForRootLogger();
+        SLF4JBridgeHandler.install();
+        System.exit(run(arguments));
+    }
+}

@@ -1,0 +1,72 @@
+package io.forrest.launcher;
+
+import io.forrest.HostCheckException;
+import io.forrest.config.ConfigException;
+import io.forrest.spi.PluginException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code forrest serve}: the daemon, in the foreground, until SIGTERM or SIGINT. */
+@Command(
+        name = "serve",
+        description = "Run machines for queued jobs, until SIGTERM or Ctrl-C.",
+        mixinStandardHelpOptions = true)
+final class ServeCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "CONFIG",
+            defaultValue = "config.yaml",
+            description = "default: ${DEFAULT-VALUE}")
+    private Path config;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        return serve(config, spec.commandLine().getErr());
+    }
+
+    static int serve(Path config, PrintWriter errors) throws InterruptedException {
+        SystemdNotify systemd = SystemdNotify.fromEnvironment();
+        Daemon daemon;
+        try {
+            daemon = Daemon.of(config);
+        } catch (ConfigException | PluginException e) {
+            errors.println(e.getMessage());
+            return 1;
+        }
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, systemd), "forrest-shutdown"));
+        try {
+            daemon.start();
+        } catch (HostCheckException | IOException e) {
+            errors.println(e.getMessage());
+            errors.flush();
+            daemon.close();
+            return 1;
+        }
+        systemd.ready();
+        LOG.info("Forrest is ready.");
+        // The shutdown hook ends the process.
+        new CountDownLatch(1).await();
+        return 0;
+    }
+
+    private static void end(Daemon daemon, SystemdNotify systemd) {
+        LOG.info("Forrest ends, and its machines with it.");
+        systemd.stopping();
+        daemon.close();
+        LOG.info("Forrest has ended.");
+    }
+}

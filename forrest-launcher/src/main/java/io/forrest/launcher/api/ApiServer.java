@@ -1,0 +1,140 @@
+package io.forrest.launcher.api;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Optional;
+import org.eclipse.jetty.http.UriCompliance;
+import org.eclipse.jetty.server.Handler;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.NetworkConnectionLimit;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.unixdomain.server.UnixDomainServerConnector;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The HTTP server before a handler: a Unix socket that everybody on this host may use, and optionally a TCP port. */
+public final class ApiServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ApiServer.class);
+
+    private static final int MOST_THREADS = 16;
+    private static final int FEWEST_THREADS = 2;
+    private static final int MOST_CONNECTIONS = 256;
+    private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
+
+    /** nginx runs as a user of its own; what it may ask for is decided by signatures and tokens. */
+    private static final String SOCKET_MODE = "rwxrwxrwx";
+
+    private final Path socket;
+    private final Server server;
+    private final Optional<ServerConnector> tcp;
+
+    /**
+     * Opens nothing yet.
+     *
+     * @param socket where the Unix socket will be
+     * @param listen where to listen on TCP, too
+     */
+    public ApiServer(Path socket, Optional<InetSocketAddress> listen, Handler handler) {
+        this.socket = socket;
+        QueuedThreadPool threads = new QueuedThreadPool(MOST_THREADS, FEWEST_THREADS);
+        threads.setName("forrest-api");
+        threads.setDaemon(true);
+        server = new Server(threads);
+        HttpConfiguration http = new HttpConfiguration();
+        http.setSendServerVersion(false);
+        http.setUriCompliance(UriCompliance.RFC3986);
+        UnixDomainServerConnector unix = new UnixDomainServerConnector(server, 1, 1, new HttpConnectionFactory(http));
+        unix.setUnixDomainPath(socket);
+        unix.setIdleTimeout(IDLE_TIMEOUT.toMillis());
+        server.addConnector(unix);
+        tcp = listen.map(address -> {
+            ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(http));
+            connector.setHost(address.getHostString());
+            connector.setPort(address.getPort());
+            connector.setIdleTimeout(IDLE_TIMEOUT.toMillis());
+            server.addConnector(connector);
+            return connector;
+        });
+        server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, server));
+        server.setHandler(handler);
+    }
+
+    /** Listens; returns once requests are taken. Throws with one line that says where it cannot listen, and why. */
+    public void start() throws IOException {
+        removeStaleSocket();
+        try {
+            server.start();
+            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(SOCKET_MODE));
+        } catch (IOException e) {
+            close();
+            throw new IOException("The API cannot listen on " + where() + ": " + reason(e) + ".", e);
+        } catch (Exception e) {
+            close();
+            throw new IOException("The API cannot be started: " + reason(e) + ".", e);
+        }
+        LOG.info("The API listens on {}.", where());
+    }
+
+    private String where() {
+        return socket
+                + tcp.map(connector -> " and " + connector.getHost() + ":" + boundPort(connector))
+                        .orElse("");
+    }
+
+    private static int boundPort(ServerConnector connector) {
+        return connector.getLocalPort() > 0 ? connector.getLocalPort() : connector.getPort();
+    }
+
+    private static String reason(Exception e) {
+        return e.getCause() == null
+                ? e.getMessage()
+                : e.getMessage() + " (" + e.getCause().getMessage() + ")";
+    }
+
+    /**
+     * A killed Forrest leaves its socket behind, on which nobody can listen again. One that answers is not stale: the
+     * lock on the base directory has kept out another Forrest, so it belongs to something else.
+     */
+    private void removeStaleSocket() throws IOException {
+        // The longest path that fits into a socket's address, with its NUL.
+        if (socket.toString().length() >= UnixDomainServerConnector.MAX_UNIX_DOMAIN_PATH_LENGTH) {
+            throw new IOException("The path of the API's socket, " + socket + ", has "
+                    + socket.toString().length() + " characters; Linux allows "
+                    + (UnixDomainServerConnector.MAX_UNIX_DOMAIN_PATH_LENGTH - 1)
+                    + ". Choose a shorter host.base_dir.");
+        }
+        if (!Files.exists(socket)) {
+            return;
+        }
+        try (SocketChannel answers = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            throw new IOException("The API cannot listen on " + socket + ": another program does (" + answers + ").");
+        } catch (java.net.ConnectException e) {
+            Files.deleteIfExists(socket);
+        }
+    }
+
+    /** The TCP port it listens on, once started; empty without {@code listen}. */
+    public Optional<Integer> port() {
+        return tcp.map(ServerConnector::getLocalPort);
+    }
+
+    /** Takes no more requests, and removes its socket. A second call does nothing. */
+    @Override
+    public void close() {
+        try {
+            server.stop();
+            Files.deleteIfExists(socket);
+        } catch (Exception e) {
+            LOG.warn("The API did not end in order.", e);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/** {@code forrest bench}: how fast Forrest is on this host, measured on the real thing. */
+package io.forrest.launcher.bench;
