@@ -4,6 +4,7 @@ import io.forrest.launcher.bench.BenchCommand;
 import io.forrest.launcher.demo.DemoCommand;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
@@ -21,6 +22,8 @@ import picocli.CommandLine.Spec;
         versionProvider = Main.Version.class,
         subcommands = {ServeCommand.class, CheckCommand.class, DemoCommand.class, BenchCommand.class})
 public final class Main implements Callable<Integer> {
+    private static final Set<String> SHOW_PROGRESS_THEMSELVES = Set.of("demo", "bench", "check");
+
     /** The version that Maven gave the jar. */
     static final class Version implements IVersionProvider {
         @Override
@@ -50,6 +53,9 @@ public final class Main implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
+        // Before the first logger is made. A command that shows its progress itself has no use for the daemon's log.
+        boolean quiet = arguments.length > 0 && SHOW_PROGRESS_THEMSELVES.contains(arguments[0]);
+        System.getProperties().putIfAbsent("forrest.log.level", quiet ? "WARN" : "INFO");
         SLF4JBridgeHandler.removeHandlersForRootLogger();
         SLF4JBridgeHandler.install();
         System.exit(run(arguments));
