@@ -7,9 +7,6 @@ import io.forrest.spi.PluginException;
 import io.forrest.spi.RunnerBroker;
 import io.forrest.spi.RunnerRegistration;
 import io.forrest.spi.RunnerSighting;
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -18,14 +15,11 @@ import java.util.TreeMap;
 
 /** A forge's runners in memory, whose calls can be made to fail or to wait. Thread-safe. */
 public final class FakeRunnerBroker implements RunnerBroker {
-    private static final Hook NOTHING = () -> {};
-
     private final Set<RepositoryId> repositories;
+    private final CallHooks<Call> hooks = new CallHooks<>(Call.class);
 
     // Guarded by this.
     private final Map<Long, Runner> runners = new TreeMap<>();
-    private final Map<Call, Deque<Hook>> next = new EnumMap<>(Call.class);
-    private final Map<Call, Hook> always = new EnumMap<>(Call.class);
     private long lastId = 100;
 
     /** What can be asked of it. */
@@ -33,12 +27,6 @@ public final class FakeRunnerBroker implements RunnerBroker {
         REGISTER,
         REMOVE,
         LIST
-    }
-
-    /** Runs in place of a call's beginning: it may throw what the call is to throw, or block. */
-    @FunctionalInterface
-    public interface Hook {
-        void run() throws PluginException;
     }
 
     private record Runner(RepositoryId repository, RunnerSighting sighting) {
@@ -52,45 +40,14 @@ public final class FakeRunnerBroker implements RunnerBroker {
         this.repositories = Set.of(repositories);
     }
 
-    /** What comes before the next such call that has nothing before it yet. */
-    public synchronized void beforeNext(Call call, Hook hook) {
-        next.computeIfAbsent(call, any -> new ArrayDeque<>()).add(hook);
-    }
-
-    /** What comes before every such call from now on. */
-    public synchronized void beforeEach(Call call, Hook hook) {
-        always.put(call, hook);
-    }
-
-    /** The next such call that has nothing before it yet fails, and changes nothing. */
-    public void failNext(Call call, PluginException.Kind kind) {
-        beforeNext(call, failure(call, kind));
-    }
-
-    /** Every such call fails from now on; with empty, none does. */
-    public void failEach(Call call, Optional<PluginException.Kind> kind) {
-        beforeEach(call, kind.map(any -> failure(call, any)).orElse(NOTHING));
-    }
-
-    private static Hook failure(Call call, PluginException.Kind kind) {
-        return () -> {
-            throw new PluginException(kind, "The fake forge was told to answer " + call + " with " + kind + ".");
-        };
-    }
-
-    /** Outside of the lock, as a hook may block. */
-    private void hook(Call call) throws PluginException {
-        Hook hook;
-        synchronized (this) {
-            Deque<Hook> queue = next.get(call);
-            hook = queue == null || queue.isEmpty() ? always.getOrDefault(call, NOTHING) : queue.remove();
-        }
-        hook.run();
+    /** What comes before its calls. */
+    public CallHooks<Call> hooks() {
+        return hooks;
     }
 
     @Override
     public RunnerRegistration register(MachineId machine) throws PluginException {
-        hook(Call.REGISTER);
+        hooks.enter(Call.REGISTER);
         requireAccess(machine.type().repository());
         long id = add(machine.type().repository(), machine.runnerName());
         return new RunnerRegistration(id, Secret.of("jit-" + id));
@@ -116,7 +73,7 @@ public final class FakeRunnerBroker implements RunnerBroker {
 
     @Override
     public Removal remove(RepositoryId repository, long runnerId) throws PluginException {
-        hook(Call.REMOVE);
+        hooks.enter(Call.REMOVE);
         requireAccess(repository);
         synchronized (this) {
             Runner runner = runners.get(runnerId);
@@ -133,7 +90,7 @@ public final class FakeRunnerBroker implements RunnerBroker {
 
     @Override
     public List<RunnerSighting> list(RepositoryId repository) throws PluginException {
-        hook(Call.LIST);
+        hooks.enter(Call.LIST);
         requireAccess(repository);
         return sightings(repository);
     }

@@ -37,7 +37,7 @@ public class FakeRunnerBrokerTest extends RunnerBrokerContract {
     @Override
     protected void breakDown() {
         for (FakeRunnerBroker.Call call : FakeRunnerBroker.Call.values()) {
-            fake.failEach(call, Optional.of(PluginException.Kind.RETRY_LATER));
+            fake.hooks().failEach(call, Optional.of(PluginException.Kind.RETRY_LATER));
         }
     }
 }

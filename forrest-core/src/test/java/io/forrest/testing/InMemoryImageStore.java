@@ -1,0 +1,185 @@
+package io.forrest.testing;
+
+import io.forrest.domain.HostProblem;
+import io.forrest.domain.MachineTypeId;
+import io.forrest.domain.UseBase;
+import io.forrest.spi.DiskOrigin;
+import io.forrest.spi.DiskRequest;
+import io.forrest.spi.ImageStore;
+import io.forrest.spi.PluginException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Keeps machine images in memory and copies them into disks, which are files as with every store; for small images, on
+ * any file system. Thread-safe.
+ */
+public final class InMemoryImageStore implements ImageStore {
+    private final CallHooks<Call> hooks = new CallHooks<>(Call.class);
+    private volatile List<HostProblem> problems = List.of();
+
+    // Guarded by this.
+    private final Map<MachineTypeId, Image> images = new HashMap<>();
+    private final Map<MachineTypeId, Image> quarantined = new HashMap<>();
+
+    /** What can be asked of it. */
+    public enum Call {
+        CREATE_DISK,
+        PROMOTE,
+        QUARANTINE
+    }
+
+    private static final class Image {
+        private final byte[] content;
+        private final Instant modified;
+
+        Image(byte[] content, Instant modified) {
+            this.content = content;
+            this.modified = modified;
+        }
+
+        byte[] content() {
+            return content.clone();
+        }
+
+        Instant modified() {
+            return modified;
+        }
+    }
+
+    private record Selected(DiskOrigin origin, Image image) {}
+
+    /** What comes before its calls. */
+    public CallHooks<Call> hooks() {
+        return hooks;
+    }
+
+    /** What is wrong with the host from now on. */
+    public void hostProblems(List<HostProblem> newProblems) {
+        problems = List.copyOf(newProblems);
+    }
+
+    /** Makes this the machine image of {@code type}, as if it had just been promoted. */
+    public synchronized void put(MachineTypeId type, byte[] content, Instant modified) {
+        images.put(type, new Image(content.clone(), modified));
+    }
+
+    /** What the machine image of {@code type} holds. */
+    public synchronized Optional<byte[]> image(MachineTypeId type) {
+        return Optional.ofNullable(images.get(type)).map(Image::content);
+    }
+
+    /** What the last machine image of {@code type} held that was set aside. */
+    public synchronized Optional<byte[]> quarantined(MachineTypeId type) {
+        return Optional.ofNullable(quarantined.get(type)).map(Image::content);
+    }
+
+    @Override
+    public List<HostProblem> checkHost() {
+        return problems;
+    }
+
+    @Override
+    public DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException {
+        hooks.enter(Call.CREATE_DISK);
+        try {
+            Selected selected = select(request);
+            Files.write(disk, selected.image().content());
+            try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "rw")) {
+                file.setLength(Math.max(file.length(), request.size().bytes()));
+            }
+            return selected.origin();
+        } catch (IOException e) {
+            throw broken("The disk " + disk + " cannot be made", e);
+        }
+    }
+
+    private synchronized Selected select(DiskRequest request) throws PluginException, IOException {
+        Optional<Image> own = Optional.ofNullable(images.get(request.type()));
+        boolean hasBase =
+                request.baseMachine().isPresent() || request.baseImage().isPresent();
+        if (!hasBase || request.useBase() == UseBase.NEVER) {
+            return new Selected(
+                    origin(request.type(), true),
+                    own.orElseThrow(() -> missing(request.type() + " has no machine image yet.")));
+        }
+        Optional<Image> base = base(request);
+        if (request.useBase() == UseBase.IF_NEWER && own.isPresent()) {
+            boolean newer =
+                    base.isPresent() && base.get().modified().isAfter(own.get().modified());
+            if (!newer) {
+                return new Selected(origin(request.type(), true), own.get());
+            }
+        }
+        if (request.baseMachine().isPresent()) {
+            MachineTypeId type = request.baseMachine().get();
+            return new Selected(
+                    origin(type, false),
+                    base.orElseThrow(() -> missing("The base " + type + " has no machine image yet.")));
+        }
+        Path file = request.baseImage().orElseThrow();
+        Image image = base.orElseThrow(() -> missing("The base_image " + file + " does not exist."));
+        if (image.content().length == 0) {
+            throw new PluginException(PluginException.Kind.REJECTED, "The base_image " + file + " is empty.");
+        }
+        return new Selected(new DiskOrigin(file, false), image);
+    }
+
+    private Optional<Image> base(DiskRequest request) throws PluginException, IOException {
+        if (request.baseMachine().isPresent()) {
+            return Optional.ofNullable(images.get(request.baseMachine().get()));
+        }
+        Path file = request.baseImage().orElseThrow();
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        if (!Files.isRegularFile(file)) {
+            throw new PluginException(
+                    PluginException.Kind.REJECTED, "The base_image " + file + " is not a plain file.");
+        }
+        return Optional.of(new Image(
+                Files.readAllBytes(file), Files.getLastModifiedTime(file).toInstant()));
+    }
+
+    private static DiskOrigin origin(MachineTypeId type, boolean ownImage) {
+        return new DiskOrigin(Path.of("/in-memory", type.toString()), ownImage);
+    }
+
+    private static PluginException missing(String message) {
+        return new PluginException(PluginException.Kind.RETRY_LATER, message);
+    }
+
+    private static PluginException broken(String what, IOException e) {
+        return new PluginException(PluginException.Kind.BROKEN, what + ": " + e, e);
+    }
+
+    @Override
+    public void promote(MachineTypeId type, Path disk) throws PluginException {
+        hooks.enter(Call.PROMOTE);
+        try {
+            Image image = new Image(
+                    Files.readAllBytes(disk), Files.getLastModifiedTime(disk).toInstant());
+            synchronized (this) {
+                images.put(type, image);
+            }
+            Files.delete(disk);
+        } catch (IOException e) {
+            throw broken("The disk " + disk + " cannot be promoted", e);
+        }
+    }
+
+    @Override
+    public void quarantine(MachineTypeId type) throws PluginException {
+        hooks.enter(Call.QUARANTINE);
+        synchronized (this) {
+            Optional.ofNullable(images.remove(type)).ifPresent(image -> quarantined.put(type, image));
+        }
+    }
+}
