@@ -122,6 +122,7 @@ public final class Fleet {
                 atWork(machine, Optional.of(job.job()));
                 if (machine.state() == MachineState.RUNNING) {
                     move(machine, MachineState.STOPPING, "its job is over; the guest shuts down");
+                    machine.awaitPowerOff(clock.instant());
                 }
             }
         });
@@ -278,6 +279,7 @@ public final class Fleet {
 
     private void onVmExited(FleetEvent.VmExited event) {
         find(event.machine()).ifPresent(machine -> {
+            machine.endAwaitingPowerOff();
             if (machine.state() != MachineState.STOPPING) {
                 move(
                         machine,
@@ -354,6 +356,12 @@ public final class Fleet {
             if (machine != null) {
                 if (runner.busy()) {
                     atWork(machine, Optional.empty());
+                    if (machine.mustAskForJob()) {
+                        // Its webhook is lost, or late: until the job is known to be taken it counts as queued, and a
+                        // machine is started that nobody needs.
+                        LOG.info("{} is at work, though no job is known to have it: looking for it.", machine.id());
+                        hands.refreshJobs();
+                    }
                 } else if (runner.online() && machine.state() == MachineState.STARTING) {
                     move(machine, MachineState.WAITING, "its runner is online and waits for a job");
                 }
@@ -384,6 +392,10 @@ public final class Fleet {
             if (machine.state() == MachineState.STARTING
                     && !now.isBefore(machine.since().plus(timings.startTimeout()))) {
                 onStartTimeout(machine);
+            } else if (machine.powerOffSince()
+                    .filter(since -> !now.isBefore(since.plus(timings.stopTimeout())))
+                    .isPresent()) {
+                onStopTimeout(machine);
             }
         }
         if (closing) {
@@ -425,6 +437,14 @@ public final class Fleet {
         }
         failed(machine.type().id(), reason);
         move(machine, MachineState.STOPPING, reason);
+        hands.end(machine.id(), reason);
+    }
+
+    /** It would hold its RAM for ever. What a guest leaves that does not shut down in order is not to be trusted. */
+    private void onStopTimeout(Machine machine) {
+        machine.endAwaitingPowerOff();
+        String reason = "its guest did not power off within " + timings.stopTimeout() + " after its job was over";
+        LOG.warn("{}: {}. Its VM is ended, and its disk thrown away.", machine.id(), reason);
         hands.end(machine.id(), reason);
     }
 

@@ -8,6 +8,7 @@ import java.time.Duration;
  * @param quiet demand is looked at when nothing was heard for this long, so that a burst is planned as a whole
  * @param longestQuiet but after the first news no later than this
  * @param startTimeout how long a VM may take until its runner is online
+ * @param stopTimeout how long a guest may take to power off once its job is over
  * @param sweepInterval how often all runners of all repositories are looked at
  * @param sightingInterval how often those of repositories with a starting machine are
  * @param orphanAge how long an unknown, offline, idle runner of ours is left alone: another host may be starting it
@@ -18,6 +19,7 @@ public record FleetTimings(
         Duration quiet,
         Duration longestQuiet,
         Duration startTimeout,
+        Duration stopTimeout,
         Duration sweepInterval,
         Duration sightingInterval,
         Duration orphanAge,
@@ -28,6 +30,7 @@ public record FleetTimings(
             Duration.ofMillis(40),
             Duration.ofMinutes(15),
             Duration.ofMinutes(15),
+            Duration.ofMinutes(15),
             Duration.ofMinutes(1),
             Duration.ofMinutes(15),
             Duration.ofSeconds(2),
@@ -35,11 +38,58 @@ public record FleetTimings(
 
     public FleetTimings withStartTimeout(Duration timeout) {
         return new FleetTimings(
-                quiet, longestQuiet, timeout, sweepInterval, sightingInterval, orphanAge, firstBackOff, longestBackOff);
+                quiet,
+                longestQuiet,
+                timeout,
+                stopTimeout,
+                sweepInterval,
+                sightingInterval,
+                orphanAge,
+                firstBackOff,
+                longestBackOff);
+    }
+
+    public FleetTimings withStopTimeout(Duration timeout) {
+        return new FleetTimings(
+                quiet,
+                longestQuiet,
+                startTimeout,
+                timeout,
+                sweepInterval,
+                sightingInterval,
+                orphanAge,
+                firstBackOff,
+                longestBackOff);
     }
 
     public FleetTimings withSweep(Duration sweep, Duration sighting, Duration orphan) {
         return new FleetTimings(
-                quiet, longestQuiet, startTimeout, sweep, sighting, orphan, firstBackOff, longestBackOff);
+                quiet, longestQuiet, startTimeout, stopTimeout, sweep, sighting, orphan, firstBackOff, longestBackOff);
+    }
+
+    public FleetTimings withQuiet(Duration shortest, Duration longest) {
+        return new FleetTimings(
+                shortest,
+                longest,
+                startTimeout,
+                stopTimeout,
+                sweepInterval,
+                sightingInterval,
+                orphanAge,
+                firstBackOff,
+                longestBackOff);
+    }
+
+    public FleetTimings withBackOff(Duration first, Duration longest) {
+        return new FleetTimings(
+                quiet,
+                longestQuiet,
+                startTimeout,
+                stopTimeout,
+                sweepInterval,
+                sightingInterval,
+                orphanAge,
+                first,
+                longest);
     }
 }

@@ -23,6 +23,8 @@ final class Machine {
     private Optional<MachineOutcome> outcome = Optional.empty();
     private boolean withdrawing;
     private boolean sawJob;
+    private boolean askedForJob;
+    private Optional<Instant> powerOffSince = Optional.empty();
 
     Machine(MachineId id, MachineType type, Instant now) {
         this.id = id;
@@ -95,6 +97,31 @@ final class Machine {
     /** Whether its runner was ever seen at work. */
     boolean sawJob() {
         return sawJob;
+    }
+
+    /**
+     * Whether somebody has to look for the job it is at, of which no source has told; true once, as asking again would
+     * not be answered better.
+     */
+    boolean mustAskForJob() {
+        boolean must = job.isEmpty() && !askedForJob;
+        askedForJob |= must;
+        return must;
+    }
+
+    /** Its job is over, and only its guest's power-off is waited for. */
+    void awaitPowerOff(Instant now) {
+        powerOffSince = Optional.of(now);
+    }
+
+    /** The guest is off, or is not waited for any longer. */
+    void endAwaitingPowerOff() {
+        powerOffSince = Optional.empty();
+    }
+
+    /** Since when its guest's power-off is waited for; empty if it is not. */
+    Optional<Instant> powerOffSince() {
+        return powerOffSince;
     }
 
     /** Whether its runner is being withdrawn; until that is answered it counts for no job. */

@@ -45,6 +45,7 @@ public class FleetTest {
     private static final class RecordedHands implements FleetHands {
         final List<MachineId> launched = new ArrayList<>();
         final List<MachineId> ended = new ArrayList<>();
+        final List<String> endReasons = new ArrayList<>();
         final List<MachineId> withdrawn = new ArrayList<>();
         final List<MachineTypeId> quarantined = new ArrayList<>();
         final List<Set<RepositoryId>> sighted = new ArrayList<>();
@@ -59,6 +60,7 @@ public class FleetTest {
         @Override
         public void end(MachineId machine, String reason) {
             ended.add(machine);
+            endReasons.add(reason);
         }
 
         @Override
@@ -317,6 +319,61 @@ public class FleetTest {
         clock.advance(Duration.ofMinutes(15));
         fleet.tick();
         assertThat(hands.quarantined).containsExactly(BUILD.id());
+    }
+
+    @Test
+    public void aGuestThatDoesNotPowerOffAfterItsJobIsEndedWhenItsTimeIsOverAndOnce() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.IN_PROGRESS, Optional.of(machine.runnerName()));
+        clock.advance(Duration.ofHours(10));
+        fleet.tick();
+        assertThat(hands.ended).isEmpty();
+
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        clock.advance(Duration.ofMinutes(15).minusSeconds(1));
+        fleet.tick();
+        assertThat(hands.ended).isEmpty();
+        clock.advance(Duration.ofSeconds(1));
+        fleet.tick();
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(machine);
+        assertThat(hands.endReasons).singleElement().asString().contains("did not power off", "PT15M");
+    }
+
+    @Test
+    public void aPromotionThatTakesLongIsNotTakenForAGuestThatDoesNotPowerOff() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+        clock.advance(Duration.ofHours(1));
+        fleet.tick();
+        assertThat(hands.ended).isEmpty();
+    }
+
+    @Test
+    public void aRunnerSeenAtWorkWithoutAKnownJobHasItsJobLookedForOnce() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        RunnerSighting busy = new RunnerSighting(5, machine.runnerName(), true, true);
+        sight(busy);
+        sight(busy);
+        assertThat(hands.refreshes).isEqualTo(1);
+        assertThat(state(machine)).isEqualTo(MachineState.RUNNING);
+    }
+
+    @Test
+    public void aRunnerSeenAtWorkWithAKnownJobIsNoReasonToLook() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.IN_PROGRESS, Optional.of(machine.runnerName()));
+        sight(new RunnerSighting(5, machine.runnerName(), true, true));
+        assertThat(hands.refreshes).isZero();
     }
 
     @Test
