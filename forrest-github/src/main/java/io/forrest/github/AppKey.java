@@ -1,9 +1,13 @@
 package io.forrest.github;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -23,6 +27,7 @@ import java.util.regex.Pattern;
  * of it.
  */
 final class AppKey {
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern PEM =
             Pattern.compile("-----BEGIN (RSA )?PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END (?:RSA )?PRIVATE KEY-----");
     private static final long MOST_BYTES = 64 << 10;
@@ -66,12 +71,17 @@ final class AppKey {
     /** Throws {@code BROKEN} with one line that names the file and what is wrong with it. */
     static AppKey read(Path file) throws PluginException {
         try {
-            if (Files.isRegularFile(file) && Files.size(file) > MOST_BYTES) {
+            if (Files.exists(file) && !Files.isRegularFile(file)) {
+                throw bad(file, "is not a file");
+            }
+            if (Files.size(file) > MOST_BYTES) {
                 throw bad(file, "is too large to be a key");
             }
             return parse(file, Files.readString(file, StandardCharsets.ISO_8859_1));
         } catch (NoSuchFileException e) {
             throw bad(file, "does not exist");
+        } catch (AccessDeniedException e) {
+            throw bad(file, "may not be read by " + System.getProperty("user.name"));
         } catch (IOException e) {
             throw bad(file, "cannot be read (" + e + ")");
         }
@@ -79,8 +89,11 @@ final class AppKey {
 
     private static AppKey parse(Path file, String text) throws PluginException {
         Matcher matcher = PEM.matcher(text);
+        if (text.contains("ENCRYPTED")) {
+            throw bad(file, "is encrypted, and Forrest has no passphrase for it");
+        }
         if (!matcher.find()) {
-            throw bad(file, "holds no unencrypted RSA private key in PEM");
+            throw bad(file, "holds no RSA private key in PEM");
         }
         try {
             byte[] der = Base64.getMimeDecoder().decode(matcher.group(2));
@@ -123,19 +136,25 @@ final class AppKey {
     }
 
     /** A JSON Web Token (RFC 7519, RS256) with which the App introduces itself. */
-    String jsonWebToken(String appId, Instant now) {
-        String head = encode("{\"alg\":\"RS256\",\"typ\":\"JWT\"}".getBytes(StandardCharsets.UTF_8));
-        String claims = "{\"iat\":" + now.minus(CLOCK_SKEW).getEpochSecond() + ",\"exp\":"
-                + now.plus(LIFE).getEpochSecond() + ",\"iss\":\"" + appId + "\"}";
-        String signed = head + "." + encode(claims.getBytes(StandardCharsets.UTF_8));
+    Secret jsonWebToken(String appId, Instant now) {
+        ObjectNode head = JSON.createObjectNode().put("alg", "RS256").put("typ", "JWT");
+        ObjectNode claims = JSON.createObjectNode()
+                .put("iat", now.minus(CLOCK_SKEW).getEpochSecond())
+                .put("exp", now.plus(LIFE).getEpochSecond())
+                .put("iss", appId);
+        String signed = encode(head) + "." + encode(claims);
         try {
             Signature signature = Signature.getInstance("SHA256withRSA");
             signature.initSign(key);
             signature.update(signed.getBytes(StandardCharsets.US_ASCII));
-            return signed + "." + encode(signature.sign());
+            return Secret.of(signed + "." + encode(signature.sign()));
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("every JDK signs with RSA", e);
         }
+    }
+
+    private static String encode(ObjectNode json) {
+        return encode(json.toString().getBytes(StandardCharsets.UTF_8));
     }
 
     private static String encode(byte[] bytes) {

@@ -34,6 +34,12 @@ public final class GitHubAppCheck {
             JsonNode installation = connection
                     .asApp("GET", "/repos/" + repository + "/installation")
                     .body();
+            if (installation.path("suspended_at").isTextual()) {
+                problems.add(new HostProblem(
+                        where,
+                        "the App's installation is suspended.",
+                        "Unsuspend it in the settings of its owner; until then no job runs."));
+            }
             JsonNode permissions = installation.path("permissions");
             if (!permissions.path("administration").asText().equals("write")) {
                 problems.add(new HostProblem(

@@ -41,25 +41,29 @@ public final class GitHubRunnerBroker implements RunnerBroker {
         body.put("name", machine.runnerName());
         body.put("runner_group_id", DEFAULT_RUNNER_GROUP);
         JobLabels.of(machine.type().type()).forEach(body.putArray("labels")::add);
+        RepositoryId repository = machine.type().repository();
         JsonNode answer = connection
                 .asInstallation(
-                        machine.type().repository(),
+                        repository,
                         "POST",
-                        runners(machine.type().repository()) + "/generate-jitconfig",
+                        connection.address(runners(repository) + "/generate-jitconfig"),
                         body.toString().getBytes(StandardCharsets.UTF_8))
                 .body();
         String jitConfig = answer.path("encoded_jit_config").asText("");
-        if (jitConfig.isEmpty() || !answer.path("runner").path("id").canConvertToLong()) {
+        JsonNode id = answer.path("runner").path("id");
+        if (jitConfig.isEmpty() || !id.canConvertToLong()) {
             throw new PluginException(
-                    PluginException.Kind.RETRY_LATER, "GitHub registered " + machine + " without a configuration.");
+                    PluginException.Kind.RETRY_LATER,
+                    "GitHub registered " + machine.runnerName() + " without a number or a configuration.");
         }
-        return new RunnerRegistration(answer.path("runner").path("id").asLong(), Secret.of(jitConfig));
+        return new RunnerRegistration(id.longValue(), Secret.of(jitConfig));
     }
 
     @Override
     public Removal remove(RepositoryId repository, long runnerId) throws PluginException {
         try {
-            connection.asInstallation(repository, "DELETE", runners(repository) + "/" + runnerId, NO_BODY);
+            connection.asInstallation(
+                    repository, "DELETE", connection.address(runners(repository) + "/" + runnerId), NO_BODY);
             return Removal.REMOVED;
         } catch (GitHubRefusal e) {
             // 422 is the documented answer for a runner at work.
@@ -76,17 +80,26 @@ public final class GitHubRunnerBroker implements RunnerBroker {
         List<RunnerSighting> sightings = new ArrayList<>();
         Optional<URI> page = Optional.of(connection.address(runners(repository) + "?per_page=100"));
         while (page.isPresent()) {
-            GitHubConnection.Answer answer = connection.asInstallation(repository, "GET", page.get(), NO_BODY);
-            for (JsonNode runner : answer.body().path("runners")) {
-                sightings.add(new RunnerSighting(
-                        runner.path("id").asLong(),
-                        runner.path("name").asText(),
-                        runner.path("status").asText().equals("online"),
-                        runner.path("busy").asBoolean()));
+            RestAnswer answer = connection.asInstallation(repository, "GET", page.get(), NO_BODY);
+            JsonNode runners = answer.body().path("runners");
+            if (!runners.isArray()) {
+                // Taken for an empty list, it would mean that every runner is gone.
+                throw new PluginException(
+                        PluginException.Kind.RETRY_LATER,
+                        "GitHub answers without a list of the runners of " + repository + ".");
             }
+            runners.forEach(runner -> sightings.add(sighting(runner)));
             page = answer.nextPage();
         }
         return sightings;
+    }
+
+    private static RunnerSighting sighting(JsonNode runner) {
+        return new RunnerSighting(
+                runner.path("id").asLong(),
+                runner.path("name").asText(),
+                runner.path("status").asText().equals("online"),
+                runner.path("busy").asBoolean());
     }
 
     private static String runners(RepositoryId repository) {

@@ -2,6 +2,7 @@ package io.forrest.github;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
 import java.time.Clock;
 import java.time.DateTimeException;
@@ -10,9 +11,16 @@ import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 
-/** The App's installations and their access tokens, each asked for once and used until shortly before its end. */
+/**
+ * The App's installations and their access tokens, each asked for once and used until shortly before its end.
+ *
+ * <p>Whoever needs a token while it is being fetched waits for that fetch and shares what becomes of it. If each tried for
+ * itself, the last of many would wait through as many timeouts.
+ */
 final class Installations {
     /** A request that begins now must still be allowed when it reaches GitHub, and clocks differ. */
     private static final Duration MARGIN = Duration.ofMinutes(5);
@@ -26,55 +34,109 @@ final class Installations {
         this.clock = clock;
     }
 
-    private record Token(String value, Instant expiresAt) {}
+    private record Token(Secret value, Instant expiresAt) {}
 
-    /** One repository's way in; locked by itself, so that many waiting requests fetch one token. */
+    /** One repository's way in. Guarded by itself, which nobody holds while GitHub is asked. */
     private static final class Access {
         private OptionalLong installation = OptionalLong.empty();
         private Optional<Token> token = Optional.empty();
+        private Optional<CompletableFuture<Token>> fetch = Optional.empty();
     }
 
-    String token(RepositoryId repository) throws PluginException {
+    /**
+     * A token for {@code repository}. A refusal here is about the installation, whatever its status, and so is no
+     * {@link GitHubRefusal}: that would be taken for one of the request that the token is wanted for.
+     */
+    Secret token(RepositoryId repository) throws PluginException {
         Access access = accesses.computeIfAbsent(repository, any -> new Access());
+        CompletableFuture<Token> mine = new CompletableFuture<>();
+        CompletableFuture<Token> fetch;
         synchronized (access) {
             Optional<Token> usable =
                     access.token.filter(token -> clock.instant().plus(MARGIN).isBefore(token.expiresAt()));
             if (usable.isPresent()) {
                 return usable.get().value();
             }
-            try {
-                Token token = fetch(repository, access);
-                access.token = Optional.of(token);
-                return token.value();
-            } catch (PluginException e) {
-                // The App may have been removed and installed again, under another number.
-                access.installation = OptionalLong.empty();
-                access.token = Optional.empty();
-                throw e;
+            fetch = access.fetch.orElse(mine);
+            access.fetch = Optional.of(fetch);
+        }
+        if (fetch == mine) {
+            carryOut(mine, repository, access);
+        }
+        try {
+            return fetch.get().value();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PluginException(
+                    PluginException.Kind.RETRY_LATER, "Interrupted while waiting for GitHub's token.", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof PluginException failed) {
+                throw new PluginException(failed.kind(), failed.getMessage(), failed);
             }
+            throw new IllegalStateException("fetching a token failed", e.getCause());
         }
     }
 
-    private Token fetch(RepositoryId repository, Access access) throws PluginException {
-        if (access.installation.isEmpty()) {
-            String path = "/repos/" + repository + "/installation";
-            access.installation = OptionalLong.of(
-                    connection.asApp("GET", path).body().path("id").asLong());
-        }
-        String path = "/app/installations/" + access.installation.getAsLong() + "/access_tokens";
-        JsonNode body = connection.asApp("POST", path).body();
+    /** Completes {@code fetch} in any case: others wait for it. */
+    private void carryOut(CompletableFuture<Token> fetch, RepositoryId repository, Access access) {
         try {
-            return new Token(
-                    body.path("token").asText(),
-                    Instant.parse(body.path("expires_at").asText()));
-        } catch (DateTimeException e) {
-            throw new PluginException(
-                    PluginException.Kind.RETRY_LATER, "GitHub answered to POST " + path + " with no usable token.", e);
+            Token token = ask(repository, access);
+            synchronized (access) {
+                access.token = Optional.of(token);
+                access.fetch = Optional.empty();
+            }
+            fetch.complete(token);
+        } catch (PluginException | RuntimeException e) {
+            synchronized (access) {
+                access.token = Optional.empty();
+                access.fetch = Optional.empty();
+                if (e instanceof PluginException failed && failed.kind() == PluginException.Kind.REJECTED) {
+                    // The App may have been removed and installed again, under another number.
+                    access.installation = OptionalLong.empty();
+                }
+            }
+            fetch.completeExceptionally(e);
         }
+    }
+
+    private Token ask(RepositoryId repository, Access access) throws PluginException {
+        OptionalLong installation;
+        synchronized (access) {
+            installation = access.installation;
+        }
+        if (installation.isEmpty()) {
+            String path = "/repos/" + repository + "/installation";
+            JsonNode id = connection.asApp("GET", path).body().path("id");
+            if (!id.canConvertToLong()) {
+                throw unusable("GET " + path, "an installation");
+            }
+            installation = OptionalLong.of(id.longValue());
+            synchronized (access) {
+                access.installation = installation;
+            }
+        }
+        String path = "/app/installations/" + installation.getAsLong() + "/access_tokens";
+        JsonNode body = connection.asApp("POST", path).body();
+        String token = body.path("token").asText("");
+        try {
+            Instant expiresAt = Instant.parse(body.path("expires_at").asText(""));
+            if (!token.isEmpty()) {
+                return new Token(Secret.of(token), expiresAt);
+            }
+        } catch (DateTimeException e) {
+            // Said below.
+        }
+        throw unusable("POST " + path, "a token");
+    }
+
+    private static PluginException unusable(String request, String what) {
+        return new PluginException(
+                PluginException.Kind.RETRY_LATER,
+                "GitHub answers " + request + " without " + what + ". Is github.api_url the address of its REST API?");
     }
 
     /** Throws {@code token} away, unless it has been replaced already. */
-    void forget(RepositoryId repository, String token) {
+    void forget(RepositoryId repository, Secret token) {
         Access access = accesses.computeIfAbsent(repository, any -> new Access());
         synchronized (access) {
             access.token = access.token.filter(kept -> !kept.value().equals(token));

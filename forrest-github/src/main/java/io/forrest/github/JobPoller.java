@@ -1,31 +1,33 @@
 package io.forrest.github;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.GitHubConfig;
-import io.forrest.domain.JobId;
-import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
 import io.forrest.domain.RepositoryId;
 import io.forrest.spi.JobSink;
 import io.forrest.spi.JobSource;
+import io.forrest.spi.PluginException;
 import java.io.IOException;
+import java.net.URI;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.TreeMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.kohsuke.github.GHException;
 import org.kohsuke.github.GHRepository;
-import org.kohsuke.github.GHWorkflowJob;
 import org.kohsuke.github.GHWorkflowRun;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,8 +35,10 @@ import org.slf4j.LoggerFactory;
 /**
  * Asks GitHub for jobs, at the start and every polling interval: webhooks get lost.
  *
- * <p>Jobs are read of all runs that are not over, and once more of those that have ended since the last look, so that the
- * end of a job is learned of, too. One thread polls; everything but {@link #refresh} and {@link #close} stays on it.
+ * <p>Looks at the workflow runs of the last day, and at those that want a runner or have one whatever their age: a run keeps
+ * its date when it is run again. Jobs are read of all runs that are not over, and once more after a run has ended or has
+ * left those lists, so that the end of each job is learned of. One thread polls; everything but {@link #refresh} and
+ * {@link #close} stays on it.
  */
 public final class JobPoller implements JobSource {
     private static final Logger LOG = LoggerFactory.getLogger(JobPoller.class);
@@ -45,10 +49,12 @@ public final class JobPoller implements JobSource {
     /** GitHub's clock and ours differ. */
     private static final Duration CLOCK_SKEW = Duration.ofMinutes(5);
 
-    /** A burst of requests for a fresh look costs one look. */
+    /** A burst of wishes for a fresh look costs one look. */
     private static final Duration REFRESH_DELAY = Duration.ofSeconds(2);
 
     private static final int PAGE_SIZE = 100;
+    private static final int NOT_FOUND = 404;
+    private static final byte[] NO_BODY = new byte[0];
 
     private final GitHubConnection connection;
     private final GitHubConfig github;
@@ -60,8 +66,10 @@ public final class JobPoller implements JobSource {
         return poller;
     });
     private final AtomicBoolean refreshing = new AtomicBoolean();
-    private final Map<RepositoryId, View> views = new ConcurrentHashMap<>();
-    private volatile Optional<JobSink> sink = Optional.empty();
+    private final Outlet outlet = new Outlet();
+
+    // Only on the polling thread.
+    private final Map<RepositoryId, View> views = new HashMap<>();
 
     public JobPoller(GitHubConnection connection, GitHubConfig github, ConfigSource config, Clock clock) {
         this.connection = connection;
@@ -72,9 +80,16 @@ public final class JobPoller implements JobSource {
 
     /** What is remembered of a repository between two looks. */
     private static final class View {
+        /** Runs that ended before this were over before anybody could ask about their jobs. */
         private final Instant since;
+
         private Optional<GHRepository> repository = Optional.empty();
-        private Set<Long> readToTheEnd = new HashSet<>();
+
+        /** Runs with jobs that were not over. */
+        private Set<Long> open = new HashSet<>();
+
+        /** When each run that is over and read to its end was changed last; a run can be run again. */
+        private Map<Long, Instant> closed = new HashMap<>();
 
         View(Instant since) {
             this.since = since;
@@ -88,89 +103,145 @@ public final class JobPoller implements JobSource {
 
     @Override
     public void start(JobSink observer) {
-        sink = Optional.of(observer);
+        outlet.open(observer);
         long intervalMillis = github.pollingInterval().toMillis();
         Future<?> unused = thread.scheduleWithFixedDelay(this::pollAll, 0, intervalMillis, TimeUnit.MILLISECONDS);
     }
 
     @Override
     public void refresh() {
-        if (sink.isPresent() && refreshing.compareAndSet(false, true)) {
-            Future<?> unused = thread.schedule(this::pollAll, REFRESH_DELAY.toMillis(), TimeUnit.MILLISECONDS);
+        if (outlet.isOpen() && refreshing.compareAndSet(false, true)) {
+            try {
+                Future<?> unused = thread.schedule(this::pollAll, REFRESH_DELAY.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (RejectedExecutionException e) {
+                LOG.debug("The poller was closed meanwhile.", e);
+            }
         }
     }
 
     @Override
     public void close() {
-        sink = Optional.empty();
+        outlet.close();
         thread.shutdownNow();
     }
 
     private void pollAll() {
         refreshing.set(false);
-        for (RepositoryId repository : config.current().repositories().keySet()) {
-            if (sink.isEmpty()) {
-                return;
+        try {
+            Set<RepositoryId> repositories = config.current().repositories().keySet();
+            views.keySet().retainAll(repositories);
+            for (RepositoryId repository : repositories) {
+                if (!outlet.isOpen()) {
+                    return;
+                }
+                poll(repository);
             }
-            try {
-                poll(repository, views.computeIfAbsent(repository, any -> new View(clock.instant())));
-            } catch (IOException | GHException e) {
-                LOG.warn("Could not ask GitHub for the jobs of {}: {}", repository, reason(e));
-            } catch (RuntimeException e) {
-                // The schedule would end with it.
-                LOG.error("Polling {} failed.", repository, e);
+        } catch (RuntimeException e) {
+            // The schedule would end with it.
+            LOG.error("Polling failed; it goes on in {}.", github.pollingInterval(), e);
+        }
+    }
+
+    private void poll(RepositoryId repository) {
+        try {
+            look(repository, views.computeIfAbsent(repository, any -> new View(clock.instant())));
+        } catch (IOException | GHException | PluginException e) {
+            if (outlet.isOpen()) {
+                LOG.warn("Could not look for the jobs of {}. {}", repository, reason(e));
             }
         }
     }
 
+    /** The library wraps what our connector throws, sometimes twice; what it found itself has a message of its own. */
     private static String reason(Exception e) {
         Throwable cause = e;
-        while (cause.getCause() != null && cause instanceof GHException) {
+        while (!(cause instanceof PluginException) && cause.getCause() != null) {
             cause = cause.getCause();
         }
-        return cause.getMessage();
+        return String.valueOf(cause.getMessage()).replaceAll("\\s+", " ");
     }
 
-    private void poll(RepositoryId id, View view) throws IOException {
+    private void look(RepositoryId id, View view) throws IOException, PluginException {
         if (view.repository.isEmpty()) {
             view.repository = Optional.of(connection.client(id).getRepository(id.toString()));
         }
-        Instant from = clock.instant().minus(LOOK_BACK).truncatedTo(ChronoUnit.SECONDS);
-        Set<Long> readToTheEnd = new HashSet<>();
-        for (GHWorkflowRun run : view.repository
-                .get()
-                .queryWorkflowRuns()
-                .created(">=" + from)
-                .list()
-                .withPageSize(PAGE_SIZE)) {
-            boolean over = run.getStatus() == GHWorkflowRun.Status.COMPLETED;
-            boolean old = over
-                    && (view.readToTheEnd.contains(run.getId())
-                            || run.getUpdatedAt().toInstant().isBefore(view.since.minus(CLOCK_SKEW)));
-            if (!old) {
-                for (GHWorkflowJob job : run.listJobs().withPageSize(PAGE_SIZE)) {
-                    observe(id, run, job);
+        Set<Long> open = new HashSet<>();
+        Map<Long, Instant> closed = new HashMap<>();
+        for (GHWorkflowRun run : runs(view.repository.get())) {
+            long runId = run.getId();
+            Instant changed = run.getUpdatedAt().toInstant();
+            if (run.getStatus() != GHWorkflowRun.Status.COMPLETED) {
+                observeJobs(id, runId);
+                open.add(runId);
+            } else {
+                boolean old = changed.equals(view.closed.get(runId))
+                        || (changed.isBefore(view.since.minus(CLOCK_SKEW)) && !view.open.contains(runId));
+                if (!old) {
+                    observeJobs(id, runId);
                 }
-            }
-            if (over) {
-                readToTheEnd.add(run.getId());
+                closed.put(runId, changed);
             }
         }
-        view.readToTheEnd = readToTheEnd;
+        for (long runId : view.open) {
+            if (!open.contains(runId) && !closed.containsKey(runId) && observeJobs(id, runId)) {
+                open.add(runId);
+            }
+        }
+        view.open = open;
+        view.closed = closed;
     }
 
-    private void observe(RepositoryId repository, GHWorkflowRun run, GHWorkflowJob job) {
-        Optional<JobStatus> status = JobStatuses.of(job.getStatus().name());
-        if (status.isPresent()) {
-            sink.ifPresent(observer -> observer.observe(new JobObservation(
-                    new JobId(job.getId()),
-                    run.getId(),
-                    repository,
-                    job.getLabels(),
-                    status.get(),
-                    Optional.ofNullable(job.getRunnerName()).filter(name -> !name.isEmpty()),
-                    clock.instant(),
-                    name())));
+    private Iterable<GHWorkflowRun> runs(GHRepository repository) throws IOException {
+        Instant from = clock.instant().minus(LOOK_BACK).truncatedTo(ChronoUnit.SECONDS);
+        // By age, so that older jobs are told of first.
+        Map<Long, GHWorkflowRun> runs = new TreeMap<>();
+        for (GHWorkflowRun.Status status :
+                new GHWorkflowRun.Status[] {GHWorkflowRun.Status.QUEUED, GHWorkflowRun.Status.IN_PROGRESS}) {
+            for (GHWorkflowRun run :
+                    repository.queryWorkflowRuns().status(status).list().withPageSize(PAGE_SIZE)) {
+                runs.put(run.getId(), run);
+            }
         }
+        // Asked for last: of a run that ends meanwhile, the newer word counts.
+        for (GHWorkflowRun run :
+                repository.queryWorkflowRuns().created(">=" + from).list().withPageSize(PAGE_SIZE)) {
+            runs.put(run.getId(), run);
+        }
+        return runs.values();
+    }
+
+    /** Tells of all jobs of a run; returns whether any of them is not over. */
+    private boolean observeJobs(RepositoryId repository, long runId) throws PluginException {
+        boolean open = false;
+        Optional<URI> page = Optional.of(
+                connection.address("/repos/" + repository + "/actions/runs/" + runId + "/jobs?per_page=" + PAGE_SIZE));
+        try {
+            while (page.isPresent()) {
+                RestAnswer answer = connection.asInstallation(repository, "GET", page.get(), NO_BODY);
+                for (JsonNode job : answer.body().path("jobs")) {
+                    open |= observe(repository, job);
+                }
+                page = answer.nextPage();
+            }
+            return open;
+        } catch (GitHubRefusal e) {
+            if (e.status() == NOT_FOUND) {
+                // Somebody deleted the run.
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private boolean observe(RepositoryId repository, JsonNode job) {
+        Optional<JobStatus> status = JobTranslator.status(job.path("status").asText());
+        if (status.isPresent()) {
+            try {
+                outlet.tell(JobTranslator.observation(job, status.get(), repository, clock.instant(), name()));
+            } catch (IllegalArgumentException e) {
+                LOG.warn("GitHub shows a job of {} that cannot be read: {}.", repository, e.getMessage());
+            }
+        }
+        return !status.equals(Optional.of(JobStatus.COMPLETED));
     }
 }

@@ -4,6 +4,7 @@ import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -21,6 +22,12 @@ import java.util.regex.Pattern;
 final class ActionsState {
     private static final String PULL_REQUEST = "pull_request";
     private static final Pattern SECRET = Pattern.compile("\\$\\{\\{\\s*secrets\\.([A-Za-z0-9_]+)\\s*}}");
+    private static final long RUNS_BELOW_JOBS = 30_000_000_000L;
+
+    /** A runner that is there asks for a job more often. */
+    private static final Duration OFFLINE_AFTER = Duration.ofMinutes(1);
+
+    private static final int MOST_LOG_CHARACTERS = 1 << 20;
 
     private final Clock clock;
     private final BiConsumer<String, EmbeddedJob> events;
@@ -31,8 +38,11 @@ final class ActionsState {
     private final Map<Long, EmbeddedJob> jobs = new TreeMap<>();
     private final Map<Long, EmbeddedRunner> runners = new TreeMap<>();
     private final Map<String, Long> runnersByToken = new HashMap<>();
-    private long lastJob = 1000;
-    private long lastRunner = 10;
+    private final Map<Long, Instant> lastSeen = new HashMap<>();
+
+    // GitHub's numbers have long outgrown 32 bits.
+    private long lastJob = 50_000_000_000L;
+    private long lastRunner = 5_000_000_000L;
 
     /** {@code events} hears of each action on a job, under the lock, so in order. */
     ActionsState(Clock clock, BiConsumer<String, EmbeddedJob> events) {
@@ -68,7 +78,7 @@ final class ActionsState {
         long id = ++lastJob;
         EmbeddedJob job = new EmbeddedJob(
                 new JobId(id),
-                100_000 + id,
+                id - RUNS_BELOW_JOBS,
                 request.repository(),
                 request.name(),
                 request.event(),
@@ -117,7 +127,14 @@ final class ActionsState {
     }
 
     synchronized List<EmbeddedRunner> runners() {
-        return new ArrayList<>(runners.values());
+        return runners.values().stream().map(this::now).toList();
+    }
+
+    private EmbeddedRunner now(EmbeddedRunner runner) {
+        boolean here = runner.busy()
+                || lastSeen.getOrDefault(runner.id(), Instant.MIN)
+                        .isAfter(clock.instant().minus(OFFLINE_AFTER));
+        return runner.with(runner.online() && here, runner.busy());
     }
 
     /** Empty if the name is taken. */
@@ -155,23 +172,34 @@ final class ActionsState {
 
     private void dropRunner(long id) {
         runners.remove(id);
+        lastSeen.remove(id);
         runnersByToken.values().removeIf(runner -> runner == id);
         notifyAll();
     }
 
-    /** The runner that has this token; empty once it is gone. */
-    synchronized Optional<EmbeddedRunner> runnerWithToken(String token) {
-        return Optional.ofNullable(runnersByToken.get(token)).map(runners::get);
+    /** The runner that has this token, and was just seen; empty once it is gone. */
+    synchronized Optional<EmbeddedRunner> seen(String token) {
+        Optional<EmbeddedRunner> runner =
+                Optional.ofNullable(runnersByToken.get(token)).map(runners::get);
+        runner.ifPresent(here -> lastSeen.put(here.id(), clock.instant()));
+        return runner;
     }
 
     synchronized void online(EmbeddedRunner runner) {
         runners.computeIfPresent(runner.id(), (id, now) -> now.with(true, now.busy()));
     }
 
-    /** Waits for a job and gives it to this runner, or empty when the time is over or the runner is gone. */
+    /**
+     * Waits for a job and gives it to this runner, or empty when the time is over or the runner is gone. A runner that has
+     * one already did not hear of it, and gets the same again.
+     */
     synchronized Optional<EmbeddedJob> awaitJob(EmbeddedRunner asking, Duration atMost) throws InterruptedException {
         long deadlineNanos = System.nanoTime() + atMost.toNanos();
         while (runners.containsKey(asking.id())) {
+            Optional<EmbeddedJob> had = jobOf(asking);
+            if (had.isPresent()) {
+                return had;
+            }
             Optional<EmbeddedJob> queued = jobs.values().stream()
                     .filter(job -> job.status().equals("queued") && asking.fits(job))
                     .findFirst();
@@ -198,7 +226,9 @@ final class ActionsState {
     }
 
     synchronized void log(EmbeddedRunner runner, String text) {
-        jobOf(runner).ifPresent(job -> jobs.put(job.id().value(), job.withLog(job.log() + text)));
+        jobOf(runner)
+                .filter(job -> job.log().length() + text.length() <= MOST_LOG_CHARACTERS)
+                .ifPresent(job -> jobs.put(job.id().value(), job.withLog(job.log() + text)));
     }
 
     /** The job is over, and with it the just-in-time runner. */

@@ -13,6 +13,7 @@ import java.util.Optional;
 
 /** Checks the JSON Web Tokens of the App, as GitHub's page "Generating a JSON Web Token (JWT) for a GitHub App" has them. */
 final class AppTokenCheck {
+    private static final String UNDECODABLE = "A JSON web token could not be decoded";
     private static final Duration LONGEST_LIFE = Duration.ofMinutes(10);
 
     private final String appId;
@@ -30,7 +31,7 @@ final class AppTokenCheck {
         int first = token.indexOf('.');
         int second = token.lastIndexOf('.');
         if (first < 0 || first == second) {
-            return Optional.of("A JSON web token could not be decoded");
+            return Optional.of(UNDECODABLE);
         }
         try {
             Base64.Decoder decoder = Base64.getUrlDecoder();
@@ -41,28 +42,31 @@ final class AppTokenCheck {
             signature.update(token.substring(0, second).getBytes(StandardCharsets.US_ASCII));
             if (!head.path("alg").asText().equals("RS256")
                     || !signature.verify(decoder.decode(token.substring(second + 1)))) {
-                return Optional.of("A JSON web token could not be decoded");
+                return Optional.of(UNDECODABLE);
             }
             return claimRefusal(claims);
         } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {
-            return Optional.of("A JSON web token could not be decoded");
+            return Optional.of(UNDECODABLE);
         }
     }
 
     private Optional<String> claimRefusal(JsonNode claims) {
         long nowSeconds = clock.instant().getEpochSecond();
-        long expirySeconds = claims.path("exp").asLong();
+        JsonNode issuedAt = claims.path("iat");
+        JsonNode expiry = claims.path("exp");
         if (!claims.path("iss").asText().equals(appId)) {
-            return Optional.of("Integration not found");
+            // There is no other App whose key it could have been signed with.
+            return Optional.of(UNDECODABLE);
         }
-        if (!claims.path("iat").canConvertToLong() || claims.path("iat").asLong() > nowSeconds) {
-            return Optional.of("'Issued at' claim ('iat') must be an Integer representing a time in the past");
+        if (!issuedAt.isIntegralNumber() || issuedAt.asLong() > nowSeconds) {
+            return Optional.of("'Issued at' claim ('iat') must be an Integer representing the time that the assertion"
+                    + " was issued");
         }
-        if (expirySeconds <= nowSeconds) {
+        if (!expiry.isNumber() || expiry.asLong() <= nowSeconds) {
             return Optional.of("'Expiration time' claim ('exp') must be a numeric value representing the future time at"
                     + " which the assertion expires");
         }
-        return expirySeconds > nowSeconds + LONGEST_LIFE.toSeconds()
+        return expiry.asLong() > nowSeconds + LONGEST_LIFE.toSeconds()
                 ? Optional.of("'Expiration time' claim ('exp') is too far in the future")
                 : Optional.empty();
     }

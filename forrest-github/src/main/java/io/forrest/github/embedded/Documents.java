@@ -63,8 +63,14 @@ final class Documents {
         this.appId = appId;
     }
 
-    static ObjectNode message(String text) {
-        return JSON.createObjectNode().put("message", text).put("documentation_url", "https://docs.github.com/rest");
+    /** {@code basic-error}. */
+    static ObjectNode error(int status, String message) {
+        return invalid(message).put("status", Integer.toString(status));
+    }
+
+    /** {@code validation-error-simple}. */
+    static ObjectNode invalid(String message) {
+        return JSON.createObjectNode().put("message", message).put("documentation_url", "https://docs.github.com/rest");
     }
 
     private static String time(Instant instant) {
@@ -75,7 +81,7 @@ final class Documents {
         return 1 + (repository.owner().toLowerCase(Locale.ROOT).hashCode() & 0xffffff);
     }
 
-    private static int repositoryId(RepositoryId repository) {
+    static int repositoryId(RepositoryId repository) {
         return 1 + (repository.hashCode() & 0xffffff);
     }
 
@@ -184,8 +190,15 @@ final class Documents {
         return repository;
     }
 
-    /** What both the REST and the webhook schema of a full repository require. */
+    /** What {@code full-repository} requires. */
     ObjectNode repository(RepositoryId id) {
+        ObjectNode repository = repositoryOfEvent(id);
+        repository.put("network_count", 0).put("subscribers_count", 0);
+        return repository;
+    }
+
+    /** What both the REST and the webhook schema of a repository require. */
+    private ObjectNode repositoryOfEvent(RepositoryId id) {
         ObjectNode repository = minimalRepository(id);
         String url = apiUrl + "/repos/" + id;
         for (String address : List.of("git_url", "ssh_url", "clone_url", "svn_url")) {
@@ -208,6 +221,7 @@ final class Documents {
                 "has_downloads",
                 "has_wiki",
                 "has_pages",
+                "has_discussions",
                 "archived",
                 "disabled",
                 "is_template",
@@ -222,6 +236,7 @@ final class Documents {
         }
         repository.put("default_branch", "main").put("visibility", "public");
         repository.putArray("topics");
+        repository.putObject("custom_properties");
         return repository;
     }
 
@@ -232,7 +247,8 @@ final class Documents {
                 .put("name", runner.name())
                 .put("os", "linux")
                 .put("status", runner.online() ? "online" : "offline")
-                .put("busy", runner.busy());
+                .put("busy", runner.busy())
+                .put("ephemeral", true);
         ArrayNode labels = body.putArray("labels");
         runner.labels()
                 .forEach(label ->
@@ -240,33 +256,29 @@ final class Documents {
         return body;
     }
 
-    ObjectNode workflowRun(RepositoryId repository, List<EmbeddedJob> jobs) {
-        EmbeddedJob first = jobs.get(0);
-        String url = apiUrl + "/repos/" + repository + "/actions/runs/" + first.runId();
-        boolean over = jobs.stream().allMatch(EmbeddedJob::isOver);
-        boolean begun = jobs.stream().anyMatch(job -> job.startedAt().isPresent());
-        Instant updated = jobs.stream()
-                .map(job -> job.completedAt().or(job::startedAt).orElse(job.createdAt()))
-                .max(Instant::compareTo)
-                .orElseThrow();
+    /** The run that the job is the only one of. */
+    ObjectNode workflowRun(EmbeddedJob job) {
+        RepositoryId repository = job.repository();
+        String url = apiUrl + "/repos/" + repository + "/actions/runs/" + job.runId();
+        Instant updated = job.completedAt().or(job::startedAt).orElse(job.createdAt());
         ObjectNode run = JSON.createObjectNode()
-                .put("id", first.runId())
-                .put("node_id", "WR_" + first.runId())
+                .put("id", job.runId())
+                .put("node_id", "WR_" + job.runId())
                 .put("name", "demo")
-                .put("display_title", first.name())
+                .put("display_title", job.name())
                 .put("path", ".github/workflows/demo.yaml")
                 .put("run_number", 1)
                 .put("run_attempt", 1)
-                .put("event", first.event())
-                .put("status", over ? "completed" : begun ? "in_progress" : first.status())
+                .put("event", job.event())
+                .put("status", job.status())
+                .put("conclusion", job.conclusion().orElse(null))
                 .put("workflow_id", 1)
                 .put("head_branch", "main")
                 .put("head_sha", SHA)
                 .put("url", url)
                 .put("html_url", url)
-                .put("created_at", time(first.createdAt()))
+                .put("created_at", time(job.createdAt()))
                 .put("updated_at", time(updated));
-        run.put("conclusion", over ? first.conclusion().orElseThrow() : null);
         for (String part : List.of("jobs", "logs", "check_suite", "cancel", "rerun", "artifacts", "workflow")) {
             run.put(part + "_url", url + "/" + part);
         }
@@ -276,8 +288,8 @@ final class Documents {
         ObjectNode commit = run.putObject("head_commit")
                 .put("id", SHA)
                 .put("tree_id", SHA)
-                .put("message", first.name())
-                .put("timestamp", time(first.createdAt()));
+                .put("message", job.name())
+                .put("timestamp", time(job.createdAt()));
         commit.putObject("author").put("name", "octocat").put("email", "octocat@example.com");
         commit.putObject("committer").put("name", "octocat").put("email", "octocat@example.com");
         return run;
@@ -316,9 +328,7 @@ final class Documents {
     ObjectNode workflowJobEvent(String action, EmbeddedJob job) {
         ObjectNode event = JSON.createObjectNode().put("action", action);
         event.set("workflow_job", job(job));
-        ObjectNode repository = repository(job.repository());
-        repository.putObject("custom_properties");
-        event.set("repository", repository);
+        event.set("repository", repositoryOfEvent(job.repository()));
         event.set("sender", user("octocat", "User"));
         event.putObject("installation")
                 .put("id", installationId(job.repository()))

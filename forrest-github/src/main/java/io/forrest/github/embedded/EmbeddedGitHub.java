@@ -41,7 +41,7 @@ public final class EmbeddedGitHub implements AutoCloseable {
         return thread;
     });
     private final Faults faults = new Faults();
-    private final WebhookSender webhooks = new WebhookSender(WEBHOOK_SECRET, faults);
+    private final WebhookSender webhooks = new WebhookSender(WEBHOOK_SECRET, faults, WebhookSender.GITHUBS_PATIENCE);
     private final ActionsState state;
     private final RestApi rest;
 
@@ -167,14 +167,22 @@ public final class EmbeddedGitHub implements AutoCloseable {
         return state.jobs();
     }
 
-    /** All runners that are registered. */
+    /** All runners that are registered. One that was not heard of for a minute is offline, unless it is busy. */
     public List<EmbeddedRunner> runners() {
         return state.runners();
     }
 
-    /** All REST requests so far, as {@code METHOD /path status}. */
+    /** The latest REST requests, oldest first, as {@code METHOD /path status}; without an answer, {@code cut} for a status. */
     public List<String> requests() {
         return rest.requests();
+    }
+
+    /**
+     * The latest webhooks, in the order in which they were answered, as {@code action job status}; for one that could not be
+     * delivered, {@code failed} and the reason in place of the status.
+     */
+    public List<String> deliveries() {
+        return webhooks.deliveries();
     }
 
     /** All installation tokens are invalid from now on. */

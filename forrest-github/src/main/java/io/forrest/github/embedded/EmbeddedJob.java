@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param script what the runner runs, a POSIX shell script
  * @param status {@code waiting}, {@code queued}, {@code in_progress} or "completed"
  * @param conclusion {@code success}, {@code failure} or {@code cancelled}, once it is over
+ * @param createdAt when it was queued, or began to wait for approval
  * @param log what the runner sent of the script's output
  */
 public record EmbeddedJob(

@@ -9,31 +9,66 @@ import java.util.Random;
 
 /** How the embedded GitHub misbehaves. Thread-safe; all settings hold until they are changed. */
 public final class Faults {
+    private static final int GITHUBS_RATE_LIMIT = 5000;
+
     private final Deque<Fault> nextAnswers = new ArrayDeque<>();
     private Optional<Fault> everyAnswer = Optional.empty();
     private Optional<Random> dice = Optional.empty();
     private double rate;
     private Fault byChance = Fault.status(500);
+    private int rateLimit = GITHUBS_RATE_LIMIT;
     private int webhooksToDrop;
     private int webhookCopies = 1;
     private Duration webhookDelay = Duration.ZERO;
     private int webhooksToReorder;
 
-    /** What becomes of an answer to a REST request. */
-    public record Fault(OptionalInt status, Optional<Duration> retryAfter) {
-        /** An error page instead of the answer; the request is not carried out. */
-        public static Fault status(int status) {
-            return new Fault(OptionalInt.of(status), Optional.empty());
+    /** What a REST request meets. Without a status the connection ends in place of an answer. */
+    public static final class Fault {
+        private final OptionalInt status;
+        private final Optional<Duration> retryAfter;
+        private final boolean carriedOut;
+
+        private Fault(OptionalInt status, Optional<Duration> retryAfter, boolean carriedOut) {
+            this.status = status;
+            this.retryAfter = retryAfter;
+            this.carriedOut = carriedOut;
         }
 
-        /** As {@link #status}, with a {@code Retry-After}. */
+        /** An error instead of the answer; the request is not carried out. 403 and 429 speak of a secondary rate limit. */
+        public static Fault status(int status) {
+            return new Fault(OptionalInt.of(status), Optional.empty(), false);
+        }
+
+        /** As {@link #status(int)}, with a {@code Retry-After} in whole seconds. */
         public static Fault status(int status, Duration retryAfter) {
-            return new Fault(OptionalInt.of(status), Optional.of(retryAfter));
+            return new Fault(OptionalInt.of(status), Optional.of(retryAfter), false);
+        }
+
+        /** An error instead of the answer, though the request was carried out. */
+        public static Fault statusThoughDone(int status) {
+            return new Fault(OptionalInt.of(status), Optional.empty(), true);
+        }
+
+        /** The connection ends before the request is carried out. */
+        public static Fault cut() {
+            return new Fault(OptionalInt.empty(), Optional.empty(), false);
         }
 
         /** The connection ends without an answer, though the request was carried out. */
-        public static Fault cutConnection() {
-            return new Fault(OptionalInt.empty(), Optional.empty());
+        public static Fault cutThoughDone() {
+            return new Fault(OptionalInt.empty(), Optional.empty(), true);
+        }
+
+        OptionalInt status() {
+            return status;
+        }
+
+        Optional<Duration> retryAfter() {
+            return retryAfter;
+        }
+
+        boolean carriedOut() {
+            return carriedOut;
         }
     }
 
@@ -49,11 +84,16 @@ public final class Faults {
         everyAnswer = fault;
     }
 
-    /** Each REST request meets {@code fault} with this probability; repeatable by seed. */
+    /** Each REST request meets {@code fault} with this probability, from 0 to 1; repeatable by seed. */
     public synchronized void failSometimes(double probability, long seed, Fault fault) {
         rate = probability;
         dice = Optional.of(new Random(seed));
         byChance = fault;
+    }
+
+    /** So many REST requests are answered in an hour, for each installation and for the App itself; GitHub's is 5000. */
+    public synchronized void rateLimit(int requestsPerHour) {
+        rateLimit = requestsPerHour;
     }
 
     /** The next {@code count} webhooks are never sent. */
@@ -84,6 +124,10 @@ public final class Faults {
             return everyAnswer;
         }
         return dice.isPresent() && dice.get().nextDouble() < rate ? Optional.of(byChance) : Optional.empty();
+    }
+
+    synchronized int requestsPerHour() {
+        return rateLimit;
     }
 
     synchronized boolean dropsWebhook() {

@@ -3,6 +3,7 @@ package io.forrest.github.embedded;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import io.forrest.domain.RepositoryId;
@@ -15,35 +16,42 @@ import java.security.MessageDigest;
 import java.security.PublicKey;
 import java.security.SecureRandom;
 import java.time.Clock;
+import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.HashMap;
+import java.util.Comparator;
+import java.util.Deque;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The REST calls that Forrest makes, with GitHub's checks, answers and headers. */
 final class RestApi implements HttpHandler {
     private static final Duration TOKEN_LIFE = Duration.ofHours(1);
-    private static final int RATE_LIMIT = 5000;
     private static final int MOST_PER_PAGE = 100;
     private static final int MOST_LABELS = 100;
     private static final int MOST_BODY_BYTES = 1 << 20;
-    private static final Pattern RUNNER_NAME = Pattern.compile("[^\\s]{1,64}");
+    private static final int MOST_REQUESTS_KEPT = 10_000;
+    private static final Pattern RUNNER_NAME = Pattern.compile("\\S{1,64}");
     private static final Pattern REPOSITORY_CALL = Pattern.compile("/repos/([^/]+)/([^/]+)(/.*|)");
-    private static final Pattern TOKEN_CALL = Pattern.compile("/app/installations/(\\d+)/access_tokens");
-    private static final Pattern RUNNER_CALL = Pattern.compile("/actions/runners/(\\d+)");
-    private static final Pattern JOBS_CALL = Pattern.compile("/actions/runs/(\\d+)/jobs");
+    /** How GitHub spells the addresses of further pages. */
+    private static final Pattern NUMBERED_REPOSITORY_CALL = Pattern.compile("/repositories/(\\d{1,18})(/.*|)");
+
+    private static final Pattern TOKEN_CALL = Pattern.compile("/app/installations/(\\d{1,9})/access_tokens");
+    private static final Pattern RUNNER_CALL = Pattern.compile("/actions/runners/(\\d{1,18})");
+    private static final Pattern JOBS_CALL = Pattern.compile("/actions/runs/(\\d{1,18})/jobs");
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final ActionsState state;
@@ -51,10 +59,12 @@ final class RestApi implements HttpHandler {
     private final Faults faults;
     private final Clock clock;
     private final AppTokenCheck appTokens;
+    private final RateLimits rateLimits;
     private final int port;
     private final Map<String, Access> tokens = new ConcurrentHashMap<>();
-    private final List<String> requests = new CopyOnWriteArrayList<>();
-    private final Map<Integer, Integer> used = new HashMap<>();
+
+    // Guarded by itself.
+    private final Deque<String> requests = new ArrayDeque<>();
 
     RestApi(
             ActionsState state,
@@ -69,23 +79,46 @@ final class RestApi implements HttpHandler {
         this.faults = faults;
         this.clock = clock;
         this.appTokens = new AppTokenCheck(appId, key, clock);
+        this.rateLimits = new RateLimits(clock, faults);
         this.port = port;
     }
 
     private record Access(int installation, Instant expiresAt) {}
 
-    private record Answer(int status, Optional<JsonNode> body, Optional<String> link) {
+    /** {@code who} is counted for it, if it is known who asked. */
+    private record Answer(int status, Optional<JsonNode> body, Optional<String> link, Optional<String> who) {
+        static final Answer NOT_FOUND = error(404, "Not Found");
+
         static Answer of(int status, JsonNode body) {
-            return new Answer(status, Optional.of(body), Optional.empty());
+            return new Answer(status, Optional.of(body), Optional.empty(), Optional.empty());
         }
 
         static Answer error(int status, String message) {
-            return of(status, Documents.message(message));
+            return of(status, Documents.error(status, message));
+        }
+
+        static Answer invalid(String message) {
+            return of(422, Documents.invalid(message));
+        }
+
+        Answer countedFor(String name) {
+            return new Answer(status, body, link, Optional.of(name));
         }
     }
 
     List<String> requests() {
-        return List.copyOf(requests);
+        synchronized (requests) {
+            return List.copyOf(requests);
+        }
+    }
+
+    private void note(HttpExchange exchange, String outcome) {
+        synchronized (requests) {
+            requests.add(exchange.getRequestMethod() + " " + exchange.getRequestURI() + " " + outcome);
+            if (requests.size() > MOST_REQUESTS_KEPT) {
+                requests.remove();
+            }
+        }
     }
 
     void revokeTokens() {
@@ -94,70 +127,71 @@ final class RestApi implements HttpHandler {
 
     @Override
     public void handle(HttpExchange exchange) throws IOException {
+        // Closing an exchange that was not answered ends its connection.
         try (exchange) {
-            String call = exchange.getRequestMethod() + " " + exchange.getRequestURI();
             byte[] body = exchange.getRequestBody().readNBytes(MOST_BODY_BYTES);
             Optional<Faults.Fault> fault = faults.forRequest();
-            if (fault.isPresent() && fault.get().status().isPresent()) {
-                misbehave(exchange, call, fault.get());
+            if (fault.isEmpty()) {
+                send(exchange, answer(exchange, body));
                 return;
             }
-            Answer answer = answer(exchange, body);
-            if (fault.isPresent()) {
-                // Closed without an answer, though it was done.
-                requests.add(call + " cut");
-                return;
+            if (fault.get().carriedOut()) {
+                answer(exchange, body);
             }
-            send(exchange, call, answer);
+            if (fault.get().status().isPresent()) {
+                misbehave(exchange, fault.get().status().getAsInt(), fault.get());
+            } else {
+                note(exchange, "cut");
+            }
         }
     }
 
-    private void misbehave(HttpExchange exchange, String call, Faults.Fault fault) throws IOException {
-        int status = fault.status().getAsInt();
+    private void misbehave(HttpExchange exchange, int status, Faults.Fault fault) throws IOException {
         fault.retryAfter()
                 .ifPresent(wait -> exchange.getResponseHeaders().set("Retry-After", Long.toString(wait.toSeconds())));
         String words = status == 403 || status == 429
                 ? "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
                 : "Server Error";
-        requests.add(call + " " + status);
-        write(exchange, status, Documents.message(words).toString().getBytes(StandardCharsets.UTF_8));
+        note(exchange, Integer.toString(status));
+        write(exchange, status, bytes(Documents.error(status, words)));
     }
 
-    private void send(HttpExchange exchange, String call, Answer answer) throws IOException {
-        byte[] body = answer.body()
-                .map(tree -> tree.toString().getBytes(StandardCharsets.UTF_8))
-                .orElse(new byte[0]);
-        answer.link().ifPresent(link -> exchange.getResponseHeaders().set("Link", link));
+    private void send(HttpExchange exchange, Answer answer) throws IOException {
+        byte[] body = answer.body().map(RestApi::bytes).orElse(new byte[0]);
+        Headers headers = exchange.getResponseHeaders();
+        answer.link().ifPresent(link -> headers.set("Link", link));
         int status = answer.status();
-        if (status == 200 && exchange.getRequestMethod().equals("GET")) {
+        if (status == 200) {
             String etag = "W/\"" + sha256(body) + "\"";
-            exchange.getResponseHeaders().set("ETag", etag);
-            if (etag.equals(exchange.getRequestHeaders().getFirst("If-None-Match"))) {
+            headers.set("ETag", etag);
+            if (asksOnlyIfOther(exchange, etag)) {
                 status = 304;
                 body = new byte[0];
             }
         }
-        countRequest(exchange, status);
-        requests.add(call + " " + status);
+        if (answer.who().isPresent()) {
+            // An answer "not modified" costs nothing of the rate limit.
+            RateLimits.Count count = rateLimits.count(answer.who().get(), status == 304);
+            headers.set("X-RateLimit-Limit", Integer.toString(count.limit()));
+            headers.set("X-RateLimit-Remaining", Integer.toString(count.remaining()));
+            headers.set("X-RateLimit-Reset", Long.toString(count.reset().getEpochSecond()));
+            headers.set("X-RateLimit-Used", Integer.toString(count.used()));
+            headers.set("X-RateLimit-Resource", "core");
+        }
+        note(exchange, Integer.toString(status));
         write(exchange, status, body);
     }
 
-    /** A 304 costs nothing of the rate limit. */
-    private void countRequest(HttpExchange exchange, int status) {
-        Optional<Access> access = Optional.ofNullable(tokens.get(bearer(exchange)));
-        if (access.isPresent()) {
-            int count;
-            synchronized (used) {
-                count = used.merge(access.get().installation(), status == 304 ? 0 : 1, Integer::sum);
-            }
-            exchange.getResponseHeaders().set("X-RateLimit-Limit", Integer.toString(RATE_LIMIT));
-            exchange.getResponseHeaders()
-                    .set("X-RateLimit-Remaining", Integer.toString(Math.max(0, RATE_LIMIT - count)));
-            exchange.getResponseHeaders()
-                    .set(
-                            "X-RateLimit-Reset",
-                            Long.toString(clock.instant().plus(TOKEN_LIFE).getEpochSecond()));
-        }
+    private static boolean asksOnlyIfOther(HttpExchange exchange, String etag) {
+        List<String> known = Optional.ofNullable(exchange.getRequestHeaders().get("If-None-Match"))
+                .orElse(List.of());
+        return known.stream()
+                .flatMap(header -> Stream.of(header.split(",", -1)))
+                .anyMatch(candidate -> candidate.strip().equals(etag));
+    }
+
+    private static byte[] bytes(JsonNode tree) {
+        return tree.toString().getBytes(StandardCharsets.UTF_8);
     }
 
     private static void write(HttpExchange exchange, int status, byte[] body) throws IOException {
@@ -188,24 +222,45 @@ final class RestApi implements HttpHandler {
         if (exchange.getRequestHeaders().getFirst("User-Agent") == null) {
             return Answer.error(403, "Request forbidden by administrative rules. Please use a User-Agent header.");
         }
-        Matcher repositoryCall = REPOSITORY_CALL.matcher(path);
-        if (path.equals("/app") || path.startsWith("/app/") || path.endsWith("/installation")) {
+        Matcher call = REPOSITORY_CALL.matcher(path);
+        boolean ofRepository = call.matches();
+        if (path.equals("/app")
+                || path.startsWith("/app/")
+                || (ofRepository && call.group(3).equals("/installation"))) {
             Optional<String> refusal = appTokens.refusal(bearer(exchange));
-            return refusal.isPresent()
-                    ? Answer.error(401, refusal.get())
-                    : asApp(method, path, repositoryCall, exchange);
+            if (refusal.isPresent()) {
+                return Answer.error(401, refusal.get());
+            }
+            return counted("the app", () -> asApp(method, path, ofRepository ? repository(call) : Optional.empty()));
         }
         Optional<Access> access = Optional.ofNullable(tokens.get(bearer(exchange)))
                 .filter(token -> clock.instant().isBefore(token.expiresAt()));
         if (access.isEmpty()) {
             return Answer.error(401, "Bad credentials");
         }
-        Optional<RepositoryId> repository = repositoryCall.matches() ? repository(repositoryCall) : Optional.empty();
-        if (repository.isEmpty()
-                || Documents.installationId(repository.get()) != access.get().installation()) {
-            return Answer.error(404, "Not Found");
-        }
-        return asInstallation(method, repositoryCall.group(3), repository.get(), exchange, body);
+        int installation = access.get().installation();
+        return counted("installation ID " + installation, () -> {
+            Matcher numbered = NUMBERED_REPOSITORY_CALL.matcher(path);
+            Optional<RepositoryId> repository = ofRepository
+                    ? repository(call)
+                    : numbered.matches() ? repository(Long.parseLong(numbered.group(1))) : Optional.empty();
+            return repository
+                    .filter(id -> Documents.installationId(id) == installation)
+                    .map(id -> asInstallation(
+                            method, ofRepository ? call.group(3) : numbered.group(2), id, exchange, body))
+                    .orElse(Answer.NOT_FOUND);
+        });
+    }
+
+    private interface Work {
+        Answer answer();
+    }
+
+    private Answer counted(String who, Work work) {
+        Answer answer = rateLimits.isExceeded(who)
+                ? Answer.error(403, "API rate limit exceeded for " + who + ".")
+                : work.answer();
+        return answer.countedFor(who);
     }
 
     private Optional<RepositoryId> repository(Matcher call) {
@@ -216,117 +271,108 @@ final class RestApi implements HttpHandler {
         }
     }
 
-    private Answer asApp(String method, String path, Matcher repositoryCall, HttpExchange exchange) {
+    private Optional<RepositoryId> repository(long number) {
+        return state.repositories().stream()
+                .filter(id -> Documents.repositoryId(id) == number)
+                .findFirst();
+    }
+
+    private Answer asApp(String method, String path, Optional<RepositoryId> repository) {
         if (method.equals("GET") && path.equals("/app")) {
             return Answer.of(200, documents.app());
-        }
-        if (method.equals("GET") && path.equals("/app/installations")) {
-            Map<Integer, RepositoryId> installations = state.repositories().stream()
-                    .collect(Collectors.toMap(
-                            Documents::installationId, Function.identity(), (a, b) -> a, LinkedHashMap::new));
-            List<ObjectNode> all =
-                    installations.values().stream().map(documents::installation).toList();
-            return page(exchange, all, Optional.empty());
         }
         Matcher tokenCall = TOKEN_CALL.matcher(path);
         if (method.equals("POST") && tokenCall.matches()) {
             int installation = Integer.parseInt(tokenCall.group(1));
             if (state.repositories().stream().noneMatch(id -> Documents.installationId(id) == installation)) {
-                return Answer.error(404, "Not Found");
+                return Answer.NOT_FOUND;
             }
             String token = "ghs_" + randomText();
             Instant expiresAt = clock.instant().plus(TOKEN_LIFE);
             tokens.put(token, new Access(installation, expiresAt));
             return Answer.of(201, documents.installationToken(token, expiresAt));
         }
-        if (method.equals("GET")
-                && repositoryCall.matches()
-                && repositoryCall.group(3).equals("/installation")) {
-            return repository(repositoryCall)
-                    .map(id -> Answer.of(200, documents.installation(id)))
-                    .orElse(Answer.error(404, "Not Found"));
+        if (method.equals("GET") && repository.isPresent()) {
+            return Answer.of(200, documents.installation(repository.get()));
         }
-        return Answer.error(404, "Not Found");
+        return Answer.NOT_FOUND;
     }
 
     private Answer asInstallation(
             String method, String call, RepositoryId repository, HttpExchange exchange, byte[] body) {
         Matcher runnerCall = RUNNER_CALL.matcher(call);
         Matcher jobsCall = JOBS_CALL.matcher(call);
-        if (method.equals("GET") && call.isEmpty()) {
-            return Answer.of(200, documents.repository(repository));
-        }
-        if (method.equals("GET") && call.equals("/actions/runners")) {
-            return page(
-                    exchange,
-                    state.runners().stream()
-                            .filter(runner -> runner.repository().equals(repository))
-                            .map(Documents::runner)
-                            .toList(),
-                    Optional.of("runners"));
+        if (method.equals("DELETE") && runnerCall.matches()) {
+            return remove(repository, Long.parseLong(runnerCall.group(1)));
         }
         if (method.equals("POST") && call.equals("/actions/runners/generate-jitconfig")) {
             return generateJitConfig(repository, body);
         }
-        if (runnerCall.matches()) {
-            return runner(method, repository, Long.parseLong(runnerCall.group(1)));
+        if (!method.equals("GET")) {
+            return Answer.NOT_FOUND;
         }
-        if (method.equals("GET") && call.equals("/actions/runs")) {
-            return runs(exchange, repository);
+        if (jobsCall.matches()) {
+            return jobs(exchange, repository, Long.parseLong(jobsCall.group(1)));
         }
-        if (method.equals("GET") && jobsCall.matches()) {
-            long run = Long.parseLong(jobsCall.group(1));
-            List<ObjectNode> jobs = jobs(repository).stream()
-                    .filter(job -> job.runId() == run)
-                    .map(documents::job)
-                    .toList();
-            return jobs.isEmpty() ? Answer.error(404, "Not Found") : page(exchange, jobs, Optional.of("jobs"));
-        }
-        return Answer.error(404, "Not Found");
+        return switch (call) {
+            case "" -> Answer.of(200, documents.repository(repository));
+            case "/actions/runners" -> runners(exchange, repository);
+            case "/actions/runs" -> runs(exchange, repository);
+            default -> Answer.NOT_FOUND;
+        };
     }
 
-    private List<EmbeddedJob> jobs(RepositoryId repository) {
-        return state.jobs().stream()
-                .filter(job -> job.repository().equals(repository))
-                .toList();
+    private Answer runners(HttpExchange exchange, RepositoryId repository) {
+        return page(
+                exchange,
+                repository,
+                "runners",
+                state.runners().stream()
+                        .filter(runner -> runner.repository().equals(repository))
+                        .toList(),
+                Documents::runner);
     }
 
+    private Answer jobs(HttpExchange exchange, RepositoryId repository, long run) {
+        List<EmbeddedJob> jobs =
+                jobs(repository).filter(job -> job.runId() == run).toList();
+        return jobs.isEmpty() ? Answer.NOT_FOUND : page(exchange, repository, "jobs", jobs, documents::job);
+    }
+
+    /** Newest first, as GitHub shows them. */
     private Answer runs(HttpExchange exchange, RepositoryId repository) {
-        Optional<String> status = Optional.ofNullable(query(exchange).get("status"));
-        Optional<Instant> from = Optional.ofNullable(query(exchange).get("created"))
-                .filter(created -> created.startsWith(">="))
-                .map(created -> Instant.parse(created.substring(2)));
-        Map<Long, List<EmbeddedJob>> byRun = jobs(repository).stream()
-                .filter(job -> from.isEmpty() || !job.createdAt().isBefore(from.get()))
-                .collect(Collectors.groupingBy(EmbeddedJob::runId, LinkedHashMap::new, Collectors.toList()));
-        List<ObjectNode> runs = new ArrayList<>();
-        for (List<EmbeddedJob> jobs : byRun.values()) {
-            ObjectNode run = documents.workflowRun(repository, jobs);
-            if (status.isEmpty() || status.get().equals(run.path("status").asText())) {
-                // GitHub shows the newest first.
-                runs.add(0, run);
-            }
+        Map<String, String> query = query(exchange);
+        Instant from;
+        try {
+            from = query.containsKey("created") ? notBefore(query.get("created")) : Instant.MIN;
+        } catch (DateTimeException e) {
+            return Answer.invalid("Only created=>=<time> is known here, not " + query.get("created") + ".");
         }
-        return page(exchange, runs, Optional.of("workflow_runs"));
+        List<EmbeddedJob> jobs = jobs(repository)
+                .filter(job -> !job.createdAt().isBefore(from))
+                .filter(job ->
+                        !query.containsKey("status") || query.get("status").equals(job.status()))
+                .sorted(Comparator.comparingLong(EmbeddedJob::runId).reversed())
+                .toList();
+        return page(exchange, repository, "workflow_runs", jobs, documents::workflowRun);
     }
 
-    private Answer runner(String method, RepositoryId repository, long id) {
-        if (method.equals("GET")) {
-            return state.runners().stream()
-                    .filter(runner -> runner.id() == id && runner.repository().equals(repository))
-                    .map(runner -> Answer.of(200, Documents.runner(runner)))
-                    .findFirst()
-                    .orElse(Answer.error(404, "Not Found"));
-        }
-        if (!method.equals("DELETE")) {
-            return Answer.error(404, "Not Found");
-        }
-        return switch (state.remove(repository, id)) {
-            case REMOVED -> new Answer(204, Optional.empty(), Optional.empty());
-            case UNKNOWN -> Answer.error(404, "Not Found");
+    private static Instant notBefore(String created) {
+        return OffsetDateTime.parse(created.startsWith(">=") ? created.substring(2) : "")
+                .toInstant();
+    }
+
+    private Stream<EmbeddedJob> jobs(RepositoryId repository) {
+        return state.jobs().stream().filter(job -> job.repository().equals(repository));
+    }
+
+    private Answer remove(RepositoryId repository, long runner) {
+        return switch (state.remove(repository, runner)) {
+            case REMOVED -> new Answer(204, Optional.empty(), Optional.empty(), Optional.empty());
+            case UNKNOWN -> Answer.NOT_FOUND;
             case BUSY ->
-                Answer.error(
-                        422, "Bad request - Runner \"" + id + "\" is currently running a job and cannot be deleted.");
+                Answer.invalid(
+                        "Bad request - Runner \"" + runner + "\" is currently running a job and cannot be deleted.");
         };
     }
 
@@ -337,31 +383,47 @@ final class RestApi implements HttpHandler {
         } catch (IOException e) {
             return Answer.error(400, "Problems parsing JSON");
         }
-        String name = request.path("name").asText("");
-        List<String> labels = new ArrayList<>();
-        request.path("labels").forEach(label -> labels.add(label.asText()));
-        if (!RUNNER_NAME.matcher(name).matches()
-                || !request.path("runner_group_id").isInt()
-                || labels.isEmpty()
-                || labels.size() > MOST_LABELS) {
-            return Answer.error(422, "Invalid request. name, runner_group_id and 1 to 100 labels are required.");
+        Optional<String> problem = problem(request);
+        if (problem.isPresent()) {
+            return Answer.invalid("Invalid request.\n\n" + problem.get());
         }
+        String name = request.path("name").textValue();
+        List<String> labels = new ArrayList<>();
+        request.path("labels").forEach(label -> labels.add(label.textValue()));
         String token = randomText();
         Optional<EmbeddedRunner> runner = state.register(repository, name, labels, token);
         if (runner.isEmpty()) {
             return Answer.error(409, "Already exists - A runner with the name " + name + " already exists.");
         }
         // Seen from a guest on QEMU's user network, 10.0.2.2 is the host's loopback interface.
-        String jit = Documents.JSON
+        ObjectNode jitConfig = Documents.JSON
                 .createObjectNode()
                 .put("url", "http://10.0.2.2:" + port + "/runner")
                 .put("token", token)
-                .put("name", name)
-                .toString();
+                .put("name", name);
         ObjectNode answer = Documents.JSON.createObjectNode();
         answer.set("runner", Documents.runner(runner.get()));
-        answer.put("encoded_jit_config", Base64.getEncoder().encodeToString(jit.getBytes(StandardCharsets.UTF_8)));
+        answer.put("encoded_jit_config", Base64.getEncoder().encodeToString(bytes(jitConfig)));
         return Answer.of(201, answer);
+    }
+
+    private static Optional<String> problem(JsonNode request) {
+        JsonNode labels = request.path("labels");
+        boolean onlyTexts = true;
+        for (JsonNode label : labels) {
+            onlyTexts &= label.isTextual();
+        }
+        if (!request.path("name").isTextual()
+                || !RUNNER_NAME.matcher(request.path("name").textValue()).matches()) {
+            return Optional.of("\"name\" must be 1 to 64 characters without spaces.");
+        }
+        if (!request.path("runner_group_id").isIntegralNumber()) {
+            return Optional.of("\"runner_group_id\" must be an integer.");
+        }
+        if (!labels.isArray() || labels.isEmpty() || labels.size() > MOST_LABELS || !onlyTexts) {
+            return Optional.of("\"labels\" must be 1 to " + MOST_LABELS + " strings.");
+        }
+        return Optional.empty();
     }
 
     private static String randomText() {
@@ -371,7 +433,7 @@ final class RestApi implements HttpHandler {
     }
 
     private static Map<String, String> query(HttpExchange exchange) {
-        Map<String, String> query = new HashMap<>();
+        Map<String, String> query = new LinkedHashMap<>();
         String raw = Optional.ofNullable(exchange.getRequestURI().getRawQuery()).orElse("");
         for (String part : raw.split("&", -1)) {
             int equals = part.indexOf('=');
@@ -384,33 +446,54 @@ final class RestApi implements HttpHandler {
         return query;
     }
 
-    /** One page of a list; within an object when the call has a name for it. */
-    private Answer page(HttpExchange exchange, List<ObjectNode> all, Optional<String> name) {
-        int perPage = Math.min(MOST_PER_PAGE, number(exchange, "per_page", 30));
-        int page = number(exchange, "page", 1);
-        ArrayNode items = Documents.JSON.createArrayNode();
-        all.stream().skip((page - 1L) * perPage).limit(perPage).forEach(items::add);
-        Optional<String> link = Optional.empty();
-        if ((long) page * perPage < all.size()) {
-            Map<String, String> query = query(exchange);
-            query.put("page", Integer.toString(page + 1));
-            String next = query.entrySet().stream()
-                    .map(entry -> entry.getKey() + "=" + URLEncoder.encode(entry.getValue(), StandardCharsets.UTF_8))
-                    .collect(Collectors.joining("&"));
-            link = Optional.of(
-                    "<http://127.0.0.1:" + port + exchange.getRequestURI().getPath() + "?" + next + ">; rel=\"next\"");
-        }
-        if (name.isEmpty()) {
-            return new Answer(200, Optional.of(items), link);
-        }
+    /** One page of a list, with the addresses of the others in {@code Link}. */
+    private <T> Answer page(
+            HttpExchange exchange,
+            RepositoryId repository,
+            String name,
+            List<T> all,
+            Function<? super T, ObjectNode> document) {
+        Map<String, String> query = query(exchange);
+        int perPage = Math.min(MOST_PER_PAGE, number(query, "per_page", 30));
+        int page = number(query, "page", 1);
+        int lastPage = Math.max(1, (all.size() + perPage - 1) / perPage);
         ObjectNode body = Documents.JSON.createObjectNode().put("total_count", all.size());
-        body.set(name.get(), items);
-        return new Answer(200, Optional.of(body), link);
+        ArrayNode items = body.putArray(name);
+        all.stream().skip((page - 1L) * perPage).limit(perPage).map(document).forEach(items::add);
+
+        Map<String, Integer> others = new LinkedHashMap<>();
+        if (page > 1) {
+            others.put("prev", Math.min(page - 1, lastPage));
+        }
+        if (page < lastPage) {
+            others.put("next", page + 1);
+            others.put("last", lastPage);
+        }
+        if (page > 1) {
+            others.put("first", 1);
+        }
+        String call =
+                REPOSITORY_CALL.matcher(exchange.getRequestURI().getPath()).replaceFirst("$3");
+        String address = "http://127.0.0.1:" + port + "/repositories/" + Documents.repositoryId(repository)
+                + NUMBERED_REPOSITORY_CALL.matcher(call).replaceFirst("$2");
+        String link = others.entrySet().stream()
+                .map(other -> "<" + address + "?" + with(query, "page", other.getValue()) + ">; rel=\"" + other.getKey()
+                        + "\"")
+                .collect(Collectors.joining(", "));
+        return new Answer(200, Optional.of(body), Optional.of(link).filter(text -> !text.isEmpty()), Optional.empty());
     }
 
-    private static int number(HttpExchange exchange, String name, int otherwise) {
+    private static String with(Map<String, String> query, String name, int value) {
+        Map<String, String> changed = new LinkedHashMap<>(query);
+        changed.put(name, Integer.toString(value));
+        return changed.entrySet().stream()
+                .map(entry -> entry.getKey() + "=" + URLEncoder.encode(entry.getValue(), StandardCharsets.UTF_8))
+                .collect(Collectors.joining("&"));
+    }
+
+    private static int number(Map<String, String> query, String name, int otherwise) {
         try {
-            int number = Integer.parseInt(query(exchange).getOrDefault(name, ""));
+            int number = Integer.parseInt(query.getOrDefault(name, ""));
             return number > 0 ? number : otherwise;
         } catch (NumberFormatException e) {
             return otherwise;

@@ -30,7 +30,7 @@ final class RunnerService implements HttpHandler {
             String authorization = Optional.ofNullable(
                             exchange.getRequestHeaders().getFirst("Authorization"))
                     .orElse("");
-            Optional<EmbeddedRunner> runner = state.runnerWithToken(authorization.replaceFirst("^Bearer ", ""));
+            Optional<EmbeddedRunner> runner = state.seen(authorization.replaceFirst("^Bearer ", ""));
             byte[] body = exchange.getRequestBody().readNBytes(MOST_LOG_BYTES);
             if (runner.isEmpty()) {
                 answer(exchange, 410, NOTHING);
