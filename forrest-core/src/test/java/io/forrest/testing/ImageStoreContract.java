@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.testng.annotations.BeforeMethod;
 import org.testng.annotations.Test;
@@ -92,6 +93,17 @@ public abstract class ImageStoreContract {
     @Test
     public void aSoundHostHasNoProblems() {
         assertThat(store.checkHost()).isEmpty();
+    }
+
+    @Test
+    public void aBaseImageThatCannotBeUsedIsFoundBeforeADiskIsWanted() throws Exception {
+        assertThat(store.checkBaseImage(baseImage)).isEmpty();
+        Path empty = Files.createFile(directory.resolve("empty.raw"));
+        Path folder = Files.createDirectory(directory.resolve("folder.raw"));
+        for (Path bad : List.of(empty, folder, directory.resolve("missing.raw"))) {
+            assertThat(store.checkBaseImage(bad)).singleElement().satisfies(problem -> assertThat(problem.where())
+                    .isEqualTo(bad.toString()));
+        }
     }
 
     @Test

@@ -87,6 +87,17 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     @Override
+    public List<HostProblem> checkBaseImage(Path image) {
+        String remedy = "Put a raw disk image there.";
+        if (!Files.isRegularFile(image)) {
+            return List.of(new HostProblem(image.toString(), "is not there, or not a plain file.", remedy));
+        }
+        return image.toFile().length() == 0
+                ? List.of(new HostProblem(image.toString(), "is empty.", remedy))
+                : List.of();
+    }
+
+    @Override
     public DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException {
         hooks.enter(Call.CREATE_DISK);
         try {
