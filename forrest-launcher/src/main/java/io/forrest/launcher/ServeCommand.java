@@ -8,6 +8,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
@@ -47,12 +48,13 @@ final class ServeCommand implements Callable<Integer> {
             errors.println(e.getMessage());
             return 1;
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, systemd), "forrest-shutdown"));
+        AtomicBoolean failed = new AtomicBoolean();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, systemd, failed), "forrest-shutdown"));
         try {
             daemon.start();
         } catch (HostCheckException | IOException e) {
+            failed.set(true);
             errors.println(e.getMessage());
-            errors.flush();
             daemon.close();
             return 1;
         }
@@ -63,10 +65,15 @@ final class ServeCommand implements Callable<Integer> {
         return 0;
     }
 
-    private static void end(Daemon daemon, SystemdNotify systemd) {
+    private static void end(Daemon daemon, SystemdNotify systemd, AtomicBoolean failed) {
+        if (failed.get()) {
+            return;
+        }
         LOG.info("Forrest ends, and its machines with it.");
         systemd.stopping();
         daemon.close();
         LOG.info("Forrest has ended.");
+        // A JVM that SIGTERM ended exits with 143, which systemd takes for a failure.
+        Runtime.getRuntime().halt(0);
     }
 }
