@@ -64,6 +64,18 @@ public class ArchitectureTest {
     }
 
     @Test
+    public void onlyTheConfigurationKnowsYaml() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("io.forrest.config")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.yaml..")
+                .because("a library has one owner, who can be asked and who can replace it")
+                .check(core);
+    }
+
+    @Test
     public void packagesDoNotDependOnEachOtherInCircles() {
         SlicesRuleDefinition.slices()
                 .matching("io.forrest.(*)..")

@@ -82,7 +82,7 @@ final class ConfigBinder {
                 root.required("github", ConfigValue::section).flatMap(ConfigBinder::github);
         Optional<Map<RepositoryId, RepositoryConfig>> repositories =
                 root.required("repositories", ConfigValue::section).map(this::repositories);
-        root.refuseOthers();
+        root.finish();
         checkBases();
         root.optional("host", ConfigBinder::quietSection)
                 .flatMap(section -> section.find("ram"))
@@ -121,7 +121,7 @@ final class ConfigBinder {
         }
         // The settings of a mistyped hypervisor are not a mistake of their own.
         section.find(hypervisor);
-        section.refuseOthers();
+        section.finish();
         if (baseDirectory.isEmpty() || ram.isEmpty()) {
             return Optional.empty();
         }
@@ -165,7 +165,7 @@ final class ConfigBinder {
         Duration pollingInterval = section.optional("polling_interval", ConfigValue::durationAboveZero)
                 .orElse(GitHubConfig.DEFAULT_POLLING_INTERVAL);
         URI apiUrl = section.optional("api_url", ConfigValue::webAddress).orElse(GitHubConfig.DEFAULT_API_URL);
-        section.refuseOthers();
+        section.finish();
         if (appId.isEmpty() || keyFile.isEmpty() || webhookSecret.isEmpty()) {
             return Optional.empty();
         }
@@ -253,7 +253,7 @@ final class ConfigBinder {
                     .flatMap(machine -> machineType(type.get(), machine))
                     .ifPresent(machine -> machines.put(name, machine));
         });
-        section.refuseOthers();
+        section.finish();
         return Optional.of(new RepositoryConfig(token, machines));
     }
 
@@ -273,7 +273,7 @@ final class ConfigBinder {
         List<VdeInterface> networkInterfaces = list(section, "network_interfaces", ConfigBinder::vdeInterface);
         List<ArtifactStore> artifacts = list(section, "artifacts", ConfigBinder::artifactStore);
         checkStoreNames(section);
-        section.refuseOthers();
+        section.finish();
         if (setupTemplate.isEmpty() || cpus.isEmpty() || disk.isEmpty() || ram.isEmpty()) {
             return Optional.empty();
         }
@@ -304,7 +304,7 @@ final class ConfigBinder {
         Map<String, String> parameters = new TreeMap<>();
         named(section.optional("parameters", ConfigValue::section))
                 .forEach((key, place) -> place.text().ifPresent(text -> parameters.put(key, text)));
-        section.refuseOthers();
+        section.finish();
         return path.map(directory -> new SetupTemplate(directory, parameters));
     }
 
@@ -312,14 +312,14 @@ final class ConfigBinder {
         Optional<Path> path = section.required("path", ConfigValue::file);
         Optional<String> tag = section.required("tag", ConfigValue::word);
         boolean writable = section.optional("writable", ConfigValue::flag).orElse(false);
-        section.refuseOthers();
+        section.finish();
         return path.flatMap(directory -> tag.map(name -> new SharedDirectory(directory, name, writable)));
     }
 
     private static Optional<VdeInterface> vdeInterface(ConfigSection section) {
         section.required("type", place -> place.oneOf(Map.of("vde", true)));
         Optional<Path> path = section.required("path", ConfigValue::file);
-        section.refuseOthers();
+        section.finish();
         return path.map(VdeInterface::new);
     }
 
@@ -329,7 +329,7 @@ final class ConfigBinder {
         Optional<String> url = section.required("url", ConfigValue::word);
         Optional<DataSize> quota = section.required("quota", ConfigValue::size);
         Optional<Secret> token = section.optional("token", ConfigValue::secret);
-        section.refuseOthers();
+        section.finish();
         if (path.isEmpty() || url.isEmpty() || quota.isEmpty()) {
             return Optional.empty();
         }

@@ -169,7 +169,8 @@ public final class ConfigDocument {
                     "A configuration has at most " + MOST_LEVELS + " levels and " + MOST_NODES + " values.");
         } catch (RuntimeException e) {
             // The parser's own faults, on input that nobody writes; the daemon must live through them.
-            problems.addForFile("The YAML parser failed: " + e.getClass().getSimpleName() + ".", SYNTAX_REMEDY + ".");
+            problems.addForFile(
+                    "This is not YAML that can be read: " + e.getClass().getSimpleName() + ".", SYNTAX_REMEDY + ".");
         }
         return Optional.empty();
     }

@@ -1,17 +1,22 @@
 package io.forrest.config;
 
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 
-/** A mapping of the document whose keys are asked for one by one; whatever nobody asked for is unknown. */
+/**
+ * A mapping of the document whose keys are asked for one by one. In the end {@link #finish} reports those that nobody
+ * asked for and those that were asked for in vain.
+ */
 final class ConfigSection {
     private final ConfigValue place;
     private final ConfigNode.Mapping mapping;
     private final Set<String> known = new TreeSet<>();
+    private final Set<String> missing = new LinkedHashSet<>();
 
     ConfigSection(ConfigValue place, ConfigNode.Mapping mapping) {
         this.place = place;
@@ -26,11 +31,10 @@ final class ConfigSection {
                 .filter(value -> !value.isTakenBack());
     }
 
-    /** Reports the key if it is missing. */
     <T> Optional<T> required(String key, Function<ConfigValue, Optional<T>> reading) {
         Optional<ConfigValue> value = find(key);
         if (value.isEmpty() && mapping.complete()) {
-            place.problems().add(place.line(), childPath(key), "The key is missing.", "");
+            missing.add(key);
         }
         return value.flatMap(reading);
     }
@@ -51,20 +55,25 @@ final class ConfigSection {
         return values;
     }
 
-    /** Reports all keys that nobody asked for. */
-    void refuseOthers() {
+    /** To be called when all keys were asked for. */
+    void finish() {
         mapping.entries().forEach((key, entry) -> {
             if (!known.contains(key)) {
+                Optional<String> meant = Suggestion.closest(key, known);
+                // A mistyped key is one mistake, not a second one for the key that it should have been.
+                meant.ifPresent(missing::remove);
                 place.problems()
                         .add(
                                 entry.keyLine(),
                                 childPath(key),
                                 "Unknown key.",
-                                Suggestion.closest(key, known)
-                                        .map(meant -> "Did you mean " + meant + "?")
+                                meant.map(word -> "Did you mean " + word + "?")
                                         .orElse("Possible are " + String.join(", ", known) + "."));
             }
         });
+        for (String key : missing) {
+            place.problems().add(place.line(), childPath(key), "The key is missing.", "");
+        }
     }
 
     ConfigValue place() {

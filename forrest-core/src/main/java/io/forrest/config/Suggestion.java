@@ -16,8 +16,8 @@ final class Suggestion {
         if (typed.length() > LONGEST) {
             return Optional.empty();
         }
-        // A slip in each third of a word, but in short words no more than one letter of two.
-        int most = Math.min(1 + typed.length() / 3, Math.max(1, typed.length() / 2));
+        // More than a slip in three letters is another word.
+        int most = Math.max(1, typed.length() / 3);
         record Candidate(String text, int distance) {}
         return candidates.stream()
                 .filter(candidate -> Math.abs(candidate.length() - typed.length()) <= most)
