@@ -52,7 +52,7 @@ final class ConfigProblems {
     List<ConfigProblem> sorted() {
         List<ConfigProblem> problems = new ArrayList<>();
         pathsByCause.forEach((cause, paths) -> problems.add(new ConfigProblem(
-                cause.line(), paths.get(0), cause.what() + others(paths.size() - 1), cause.remedy())));
+                cause.line(), paths.get(0), cause.what(), (cause.remedy() + others(paths.size() - 1)).strip())));
         problems.sort(Comparator.comparingInt(problem -> problem.line().orElse(0)));
         return problems;
     }

@@ -67,7 +67,7 @@ record ConfigValue(String path, int line, ConfigNode node, ConfigProblems proble
     Optional<String> word() {
         if (node instanceof ConfigNode.Scalar scalar) {
             if (scalar.isNull() || scalar.text().isBlank()) {
-                problem("There is no value.", "Give it one, or remove the key.");
+                problem("There is no value.", "Give it one.");
                 return Optional.empty();
             }
             return Optional.of(scalar.text());

@@ -189,7 +189,7 @@ public class ConfigLoadingTest {
             {"ram: 4G", "ram: 4g", ".ram: \"4g\" is not a size. Write"},
             {"ram: 4G", "ram: 0G", ".ram: \"0B\" is nothing. Write a size above 0."},
             {"ram: 4G", "ram: 99999999T", ".ram: \"99999999T\" is more than any disk or memory holds"},
-            {"ram: 4G", "ram:", ".ram: There is no value. Give it one, or remove the key."},
+            {"ram: 4G", "ram:", ".ram: There is no value. Give it one."},
             {"ram: 4G", "ram: [4G]", ".ram: Here must be a single value, but there is a list."},
             {"ram: 4G", "", ".ram: The key is missing."},
             {"ram: 4G", "ram: ~", ".ram: The key is missing."},
@@ -490,8 +490,8 @@ public class ConfigLoadingTest {
                         "acme:\n  firmware:\n    machines:\n      a: *small\n      b: {<< : *small}\n      c: *small\n");
         assertThat(problems(yaml))
                 .containsExactly(lineOf(yaml, "4 GB")
-                        + " repositories.acme.firmware.machines.a.ram: \"4 GB\" is not a size. (The same at 2 other"
-                        + " places.) Write a whole number and one of B K M G T (powers of 1024), e.g. 32G.");
+                        + " repositories.acme.firmware.machines.a.ram: \"4 GB\" is not a size. Write a whole"
+                        + " number and one of B K M G T (powers of 1024), e.g. 32G. (The same at 2 other places.)");
     }
 
     @Test
