@@ -219,7 +219,9 @@ final class RestApi implements HttpHandler {
     private Answer answer(HttpExchange exchange, byte[] body) {
         String method = exchange.getRequestMethod();
         String path = exchange.getRequestURI().getPath();
-        if (exchange.getRequestHeaders().getFirst("User-Agent") == null) {
+        if (Optional.ofNullable(exchange.getRequestHeaders().getFirst("User-Agent"))
+                .orElse("")
+                .isBlank()) {
             return Answer.error(403, "Request forbidden by administrative rules. Please use a User-Agent header.");
         }
         Matcher call = REPOSITORY_CALL.matcher(path);

@@ -136,7 +136,10 @@ public class GitHubSchemasTest {
                         "POST",
                         REPO + "/actions/runners/generate-jitconfig",
                         409,
-                        Documents.error(409, "Already exists"))
+                        Documents.error(409, "Already exists"),
+                        "/message",
+                        "/documentation_url",
+                        "/status")
             },
             {new Answer("POST", REPO + "/actions/runners/generate-jitconfig", 422, Documents.invalid("Invalid request"))
             },

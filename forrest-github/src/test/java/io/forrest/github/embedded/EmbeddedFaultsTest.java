@@ -1,0 +1,118 @@
+package io.forrest.github.embedded;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.forrest.domain.RepositoryId;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.testng.annotations.AfterMethod;
+import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.DataProvider;
+import org.testng.annotations.Test;
+
+/** GitHub's bad days, on demand. */
+public class EmbeddedFaultsTest {
+    private static final RepositoryId REPOSITORY = new RepositoryId("acme", "firmware");
+    private static final String RUNNERS = "/repos/acme/firmware/actions/runners";
+
+    private EmbeddedGitHub github;
+    private RawClient client;
+    private String token;
+
+    @BeforeMethod
+    public void start() throws Exception {
+        github = new EmbeddedGitHub(Clock.systemUTC());
+        github.addRepository(REPOSITORY);
+        client = new RawClient(github, Clock.systemUTC());
+        token = client.installationToken(REPOSITORY);
+    }
+
+    @AfterMethod(alwaysRun = true)
+    public void stop() {
+        github.close();
+    }
+
+    private RawClient.Reply register() throws Exception {
+        return client.register(REPOSITORY, token, RawClient.jitRequest("runner", "build"));
+    }
+
+    @DataProvider
+    public Object[][] statuses() {
+        return new Object[][] {{500}, {502}, {503}, {403}, {429}, {404}};
+    }
+
+    @Test(dataProvider = "statuses")
+    public void theNextRequestsAreRefusedAndNotCarriedOut(int status) throws Exception {
+        github.faults().failNext(2, Faults.Fault.status(status));
+        assertThat(register().status()).isEqualTo(status);
+        assertThat(register().status()).isEqualTo(status);
+        assertThat(github.runners()).isEmpty();
+        assertThat(register().status()).isEqualTo(201);
+    }
+
+    @Test
+    public void aLimitSaysSoAndHowLongToWait() throws Exception {
+        github.faults().failNext(1, Faults.Fault.status(429, Duration.ofSeconds(7)));
+        RawClient.Reply reply = register();
+        assertThat(reply.status()).isEqualTo(429);
+        assertThat(reply.header("Retry-After")).contains("7");
+        assertThat(reply.message()).contains("secondary rate limit");
+    }
+
+    @Test
+    public void anErrorMayComeThoughTheRequestWasCarriedOut() throws Exception {
+        github.faults().failNext(1, Faults.Fault.statusThoughDone(502));
+        assertThat(register().status()).isEqualTo(502);
+        assertThat(github.runners()).hasSize(1);
+        assertThat(register().status()).isEqualTo(409);
+    }
+
+    @Test
+    public void aConnectionIsCutBeforeTheRequestIsCarriedOut() throws Exception {
+        github.faults().failNext(1, Faults.Fault.cut());
+        assertThatThrownBy(this::register).isInstanceOf(IOException.class);
+        assertThat(github.runners()).isEmpty();
+        assertThat(github.requests()).contains("POST " + RUNNERS + "/generate-jitconfig cut");
+        assertThat(register().status()).isEqualTo(201);
+    }
+
+    @Test
+    public void aConnectionIsCutAfterTheRequestWasCarriedOut() throws Exception {
+        github.faults().failNext(1, Faults.Fault.cutThoughDone());
+        assertThatThrownBy(this::register).isInstanceOf(IOException.class);
+        assertThat(github.runners()).hasSize(1);
+        assertThat(register().status()).isEqualTo(409);
+    }
+
+    @Test
+    public void anOutageLastsUntilItIsOver() throws Exception {
+        github.faults().failAll(Optional.of(Faults.Fault.status(503)));
+        for (int i = 0; i < 5; i++) {
+            assertThat(client.get(RUNNERS, token).status()).isEqualTo(503);
+        }
+        github.faults().failAll(Optional.empty());
+        assertThat(client.get(RUNNERS, token).status()).isEqualTo(200);
+    }
+
+    @Test
+    public void chanceIsRepeatable() throws Exception {
+        List<Integer> first = withChance(42);
+        assertThat(first).contains(200, 500);
+        assertThat(withChance(42)).isEqualTo(first);
+        assertThat(withChance(43)).isNotEqualTo(first);
+    }
+
+    private List<Integer> withChance(long seed) throws Exception {
+        github.faults().failSometimes(0.5, seed, Faults.Fault.status(500));
+        List<Integer> statuses = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            statuses.add(client.get(RUNNERS, token).status());
+        }
+        return statuses;
+    }
+}
