@@ -64,6 +64,8 @@ public final class GitHubConnection {
 
     /** Calls as the installation that has {@code repository}. An answer that is not a success is a {@link GitHubRefusal}. */
     RestAnswer asInstallation(RepositoryId repository, String method, URI address, byte[] json) throws PluginException {
+        // Before a token is fetched that could not be used.
+        pauses.check(Optional.of(repository));
         Secret token = installations.token(repository);
         RestAnswer answer = send(Optional.of(repository), method, address, token, json);
         if (answer.status() == UNAUTHORIZED) {
