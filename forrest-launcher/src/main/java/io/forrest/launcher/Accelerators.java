@@ -44,8 +44,6 @@ public final class Accelerators {
     }
 
     private static String words(List<HostProblem> problems) {
-        return problems.stream()
-                .map(problem -> problem.where() + " " + problem.what())
-                .collect(Collectors.joining(" "));
+        return problems.stream().map(HostProblem::what).collect(Collectors.joining(" "));
     }
 }

@@ -18,6 +18,7 @@ import io.forrest.spi.PluginException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.ZoneId;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,7 +48,8 @@ public final class Daemon implements AutoCloseable {
      */
     public static Daemon of(Path file, Module... overrides) throws ConfigException, PluginException {
         Clock clock = Clock.systemUTC();
-        ConfigFile configFile = ConfigFile.open(file, Hypervisors.all(), clock);
+        // Its messages tell people the time.
+        ConfigFile configFile = ConfigFile.open(file, Hypervisors.all(), Clock.system(ZoneId.systemDefault()));
         ForrestConfig atStart = configFile.current();
         try {
             GitHubConnection gitHub = new GitHubConnection(atStart.github(), clock);

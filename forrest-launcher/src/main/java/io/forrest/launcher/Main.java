@@ -49,7 +49,9 @@ public final class Main implements Callable<Integer> {
 
     /** Exit codes: 0 good, 1 what was asked for did not work, 2 it was asked for in a wrong way. */
     public static int run(String... arguments) {
-        return new CommandLine(new Main()).execute(arguments);
+        return new CommandLine(new Main())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .execute(arguments);
     }
 
     public static void main(String[] arguments) {

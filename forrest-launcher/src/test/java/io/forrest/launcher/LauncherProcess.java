@@ -3,20 +3,21 @@ package io.forrest.launcher;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** The launcher as a process of its own, which is what users run. */
-final class LauncherProcess implements AutoCloseable {
-    private static final long PATIENCE_SECONDS = 60;
+public final class LauncherProcess implements AutoCloseable {
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final Process process;
     private final Path output;
 
     /** Starts it in {@code directory}; its output goes to a file there. */
-    LauncherProcess(Path directory, Map<String, String> environment, String... arguments) throws IOException {
+    public LauncherProcess(Path directory, Map<String, String> environment, String... arguments) throws IOException {
         List<String> line = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-cp",
@@ -33,7 +34,7 @@ final class LauncherProcess implements AutoCloseable {
     }
 
     /** What it has printed so far. */
-    String output() throws IOException {
+    public String output() throws IOException {
         return Files.readString(output);
     }
 
@@ -47,7 +48,11 @@ final class LauncherProcess implements AutoCloseable {
 
     /** Waits for its end and returns its exit code. */
     int exitCode() throws InterruptedException, IOException {
-        if (!process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+        return exitCode(PATIENCE);
+    }
+
+    public int exitCode(Duration atMost) throws InterruptedException, IOException {
+        if (!process.waitFor(atMost.toSeconds(), TimeUnit.SECONDS)) {
             throw new AssertionError("the launcher does not end; it said: " + output());
         }
         return process.exitValue();

@@ -144,7 +144,7 @@ final class DispatchBench implements Callable<Integer> {
     }
 
     private static Path prepare(Path work, EmbeddedGitHub gitHub) throws IOException {
-        ShippedFiles.unpack("setup-templates/tiny", work.resolve("template"));
+        ShippedFiles.unpack("setup-templates/generic", work.resolve("template"));
         try (RandomAccessFile image =
                 new RandomAccessFile(work.resolve("src.raw").toFile(), "rw")) {
             image.setLength(IMAGE_BYTES);

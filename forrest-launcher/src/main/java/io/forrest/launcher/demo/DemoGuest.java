@@ -8,17 +8,17 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 
-/** What runs in the demo's machines. */
+/** What runs in the demo's machines, with the setup template that ships with Forrest. */
 enum DemoGuest {
     /** A kernel and a busybox, up in seconds. */
-    TINY("setup-templates/tiny", 1, "128M", "64M", 4, Duration.ofMinutes(2)) {
+    TINY(1, "128M", "64M", 4, Duration.ofMinutes(2)) {
         @Override
         void build(Path scripts, Path image) throws IOException {
             HostCommand.run(scripts.resolve("build-tiny-image").toString(), image.toString());
         }
     },
-    /** A Debian 12 of Debian's packages with systemd and cloud-init, and the setup template that ships with Forrest. */
-    DEBIAN("setup-templates/generic", 2, "2G", "4G", 256, Duration.ofMinutes(15)) {
+    /** A Debian 12 of Debian's packages with systemd and cloud-init. */
+    DEBIAN(2, "2G", "4G", 256, Duration.ofMinutes(15)) {
         @Override
         void build(Path scripts, Path image) throws IOException {
             HostCommand.runAsRoot(scripts.resolve("build-debian-image").toString(), "--demo-runner", image.toString());
@@ -28,15 +28,15 @@ enum DemoGuest {
         }
     };
 
-    private final String template;
+    private static final String TEMPLATE = "setup-templates/generic";
+
     private final int cpus;
     private final String ram;
     private final String disk;
     private final int ballastMebibytes;
     private final Duration longestJob;
 
-    DemoGuest(String template, int cpus, String ram, String disk, int ballastMebibytes, Duration longestJob) {
-        this.template = template;
+    DemoGuest(int cpus, String ram, String disk, int ballastMebibytes, Duration longestJob) {
         this.cpus = cpus;
         this.ram = ram;
         this.disk = disk;
@@ -51,7 +51,7 @@ enum DemoGuest {
         Path scripts = directory.resolve("guests");
         ShippedFiles.unpack("guests", scripts);
         build(scripts, image(directory));
-        ShippedFiles.unpack(template, template(directory));
+        ShippedFiles.unpack(TEMPLATE, template(directory));
     }
 
     static Path image(Path directory) {

@@ -7,7 +7,9 @@ final class DemoJobs {
     /** Where jobs leave files: in every guest a directory on the machine's disk. */
     private static final String PLACE = "/srv/story";
 
-    /** The job waits for this file, which only the root shell on the second serial port makes. */
+    /** The first job makes this file and waits for the other one, which only the root shell makes. */
+    static final String WAITS_FOR_SHELL = "/tmp/waits-for-shell";
+
     static final String SHELL_WAS_HERE = "/tmp/shell-was-here";
 
     private static final String SEES =
@@ -51,12 +53,12 @@ final class DemoJobs {
         return """
                 as_root dd if=/dev/urandom of=%1$s/ballast bs=1M count=%2$d 2>/dev/null
                 sync
-                echo "waits for the shell"
+                touch %3$s
                 tries=0
-                while [ ! -e %3$s ] && [ $tries -lt 60 ]; do sleep 1; tries=$((tries + 1)); done
+                while [ ! -e %4$s ] && [ $tries -lt 60 ]; do sleep 1; tries=$((tries + 1)); done
                 as_root rm %1$s/ballast
                 """
-                .formatted(PLACE, ballastMebibytes, SHELL_WAS_HERE);
+                .formatted(PLACE, ballastMebibytes, WAITS_FOR_SHELL, SHELL_WAS_HERE);
     }
 
     /** As the action does it. */

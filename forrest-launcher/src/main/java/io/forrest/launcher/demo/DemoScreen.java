@@ -2,6 +2,7 @@ package io.forrest.launcher.demo;
 
 import io.forrest.ForrestListener;
 import io.forrest.domain.MachineId;
+import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
 import java.io.PrintWriter;
@@ -64,8 +65,19 @@ final class DemoScreen implements ForrestListener {
                         seconds(Duration.between(start, clock.instant())),
                         shortName(machine.id()),
                         machine.state().name().toLowerCase(Locale.ROOT),
-                        machine.reason()));
+                        machine.outcome().map(DemoScreen::words).orElse(machine.reason())));
         notifyAll();
+    }
+
+    /** What became of a machine's disk, and why. */
+    static String words(MachineOutcome outcome) {
+        String disk =
+                switch (outcome.disk()) {
+                    case PROMOTED -> "promoted: ";
+                    case DISCARDED -> "thrown away: ";
+                    case NONE -> "never had a disk: ";
+                };
+        return disk + outcome.reason();
     }
 
     private static boolean isOnline(MachineSnapshot machine) {

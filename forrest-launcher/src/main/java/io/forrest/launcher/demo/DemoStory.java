@@ -23,7 +23,8 @@ import java.util.stream.Stream;
 /** Queues the story's jobs one after the other, watches their machines, and holds what happened against what should. */
 final class DemoStory {
     private static final Pattern SEES = Pattern.compile("(?m)^sees:(.*)$");
-    private static final String WAITS_FOR_SHELL = "waits for the shell";
+
+    private static final Duration SHELL_PATIENCE = Duration.ofMinutes(2);
 
     private final EmbeddedGitHub gitHub;
     private final RepositoryId repository;
@@ -94,7 +95,7 @@ final class DemoStory {
                 List.of("self-hosted", "forrest", machineType),
                 step.script(),
                 false));
-        if (step.script().contains(WAITS_FOR_SHELL)) {
+        if (step.script().contains(DemoJobs.WAITS_FOR_SHELL)) {
             talkToShell(id);
         }
         DemoScreen.Life machine = screen.await(
@@ -106,16 +107,14 @@ final class DemoStory {
     }
 
     private void talkToShell(JobId id) throws InterruptedException, TimeoutException, IOException {
-        Path run = screen.await(
-                "the way to the first job's shell",
-                guest.longestJob(),
-                lives -> gitHub.job(id).log().contains(WAITS_FOR_SHELL)
-                        ? gitHub.job(id).runnerName().map(this::runDirectory)
-                        : Optional.empty());
-        blocksWithBallast = allocatedBlocks(run.resolve("disk.img"));
+        Path run = screen.await("the first job's way to its machine", guest.longestJob(), lives -> gitHub.job(id)
+                .runnerName()
+                .map(this::runDirectory));
         try (GuestShell shell = GuestShell.connect(run.resolve("shell.sock"))) {
-            shellAnswer = shell.ask("id -u", Duration.ofSeconds(30));
-            shell.ask("touch " + DemoJobs.SHELL_WAS_HERE, Duration.ofSeconds(30));
+            shellAnswer = shell.ask("id -u", SHELL_PATIENCE);
+            shell.ask("until [ -e " + DemoJobs.WAITS_FOR_SHELL + " ]; do sleep 1; done", SHELL_PATIENCE);
+            blocksWithBallast = allocatedBlocks(run.resolve("disk.img"));
+            shell.ask("touch " + DemoJobs.SHELL_WAS_HERE, SHELL_PATIENCE);
         }
     }
 
@@ -176,7 +175,7 @@ final class DemoStory {
     }
 
     private static String words(Chapter chapter) {
-        return chapter.outcome().map(MachineOutcome::reason).orElse("not over");
+        return chapter.outcome().map(DemoScreen::words).orElse("not over");
     }
 
     private List<Path> leftOverDisks() throws IOException {
@@ -201,7 +200,7 @@ final class DemoStory {
                             after(queued, chapter.machine().last().vmStartedAt()),
                             after(queued, chapter.machine().onlineAt()),
                             after(queued, chapter.job().completedAt()),
-                            chapter.promoted() ? "promoted" : "thrown away: " + words(chapter)));
+                            words(chapter)));
         }
         screen.say("(times since the job was queued)");
         screen.say("");

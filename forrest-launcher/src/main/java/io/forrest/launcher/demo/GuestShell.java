@@ -7,6 +7,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.regex.Matcher;
@@ -24,17 +25,19 @@ final class GuestShell implements AutoCloseable {
     }
 
     static GuestShell connect(Path socket) throws IOException {
-        SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(shortest(socket)));
-        channel.configureBlocking(false);
-        Selector selector = Selector.open();
-        channel.register(selector, SelectionKey.OP_READ);
-        return new GuestShell(channel, selector);
-    }
-
-    /** The address of a socket has room for 107 bytes, so it is named from the working directory if that is shorter. */
-    private static Path shortest(Path socket) {
-        Path relative = Path.of("").toAbsolutePath().relativize(socket.toAbsolutePath());
-        return relative.toString().length() < socket.toString().length() ? relative : socket;
+        // The address of a socket has room for 107 bytes, so it is reached by a short detour.
+        Path detour = Files.createTempDirectory("forrest-shell");
+        Path link = Files.createSymbolicLink(detour.resolve("d"), socket.getParent());
+        try {
+            SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(link.resolve(socket.getFileName())));
+            channel.configureBlocking(false);
+            Selector selector = Selector.open();
+            channel.register(selector, SelectionKey.OP_READ);
+            return new GuestShell(channel, selector);
+        } finally {
+            Files.delete(link);
+            Files.delete(detour);
+        }
     }
 
     /**

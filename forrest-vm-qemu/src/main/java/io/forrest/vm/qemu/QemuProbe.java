@@ -27,6 +27,7 @@ final class QemuProbe {
             "Mend KVM, or set host.qemu.accelerator: tcg, with which guests run many times slower.";
     private static final int SECTOR_BYTES = 512;
     private static final int DISK_BYTES = 1 << 20;
+    private static final String ACCELERATOR = "host.qemu.accelerator";
     private static final Path KVM = Path.of("/dev/kvm");
 
     /**
@@ -73,14 +74,15 @@ final class QemuProbe {
         boolean kvm = settings.accelerator() == QemuSettings.Accelerator.KVM;
         if (kvm && !Files.exists(KVM)) {
             return Optional.of(new HostProblem(
-                    KVM.toString(),
-                    "does not exist: this host's processor or hypervisor offers no KVM, or its module is not loaded.",
+                    ACCELERATOR,
+                    KVM
+                            + " does not exist: this host's processor or hypervisor offers no KVM, or its module is not loaded.",
                     REMEDY_TCG));
         }
         if (kvm && !(Files.isReadable(KVM) && Files.isWritable(KVM))) {
             return Optional.of(new HostProblem(
-                    KVM.toString(),
-                    "may not be used by " + System.getProperty("user.name") + ".",
+                    ACCELERATOR,
+                    KVM + " may not be used by " + System.getProperty("user.name") + ".",
                     "Add that user to the group that owns it (usually kvm) and start Forrest again."));
         }
         try {
@@ -125,8 +127,8 @@ final class QemuProbe {
             }
             return failure.isEmpty()
                     ? Optional.empty()
-                    : Optional.of(new HostProblem(
-                            "host.qemu.accelerator", settings.accelerator().name() + " " + failure, remedy()));
+                    : Optional.of(
+                            new HostProblem(ACCELERATOR, settings.accelerator().name() + " " + failure, remedy()));
         } finally {
             Files.deleteIfExists(disk);
             Files.deleteIfExists(serial);

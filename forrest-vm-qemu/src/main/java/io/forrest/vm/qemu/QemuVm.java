@@ -33,7 +33,7 @@ final class QemuVm implements Vm {
     /** A guest that boots ignores the power button for good, so it is pressed again and again. */
     private static final Duration POWER_BUTTON_INTERVAL = Duration.ofSeconds(5);
 
-    private static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
+    static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
     private static final int MOST_LAST_WORDS_BYTES = 2000;
 
     private final String name;
@@ -64,11 +64,7 @@ final class QemuVm implements Vm {
 
     private void awaitEnd() {
         try {
-            boolean poweredOff = awaitPowerOff();
-            boolean byItself = poweredOff && !stopping;
-            if (poweredOff) {
-                quit();
-            }
+            boolean byItself = awaitPowerOff();
             if (!closed) {
                 int code = processExit.join();
                 exit.complete(describe(byItself, code));
@@ -78,7 +74,10 @@ final class QemuVm implements Vm {
         }
     }
 
-    /** Whether the guest powered itself off; returns false when the process has ended or is of no interest any more. */
+    /**
+     * Waits for the guest's power-off and then tells the process to quit; returns whether it came unasked. Returns false,
+     * too, when the process has ended without one, or is of no interest any more.
+     */
     private boolean awaitPowerOff() throws InterruptedException {
         while (!processExit.isDone() && !closed) {
             try (QmpClient qmp = QmpClient.connect(runDirectory)) {
@@ -89,7 +88,9 @@ final class QemuVm implements Vm {
                     off = event.path("event").asText().equals("SHUTDOWN")
                             && event.path("data").path("reason").asText().equals("guest-shutdown");
                 }
-                return true;
+                boolean unasked = !stopping;
+                quit(qmp);
+                return unasked;
             } catch (IOException e) {
                 LOG.trace("{} has no monitor now", name, e);
                 awaitProcess(RECONNECT);
@@ -108,8 +109,9 @@ final class QemuVm implements Vm {
         }
     }
 
-    private void quit() throws InterruptedException {
-        try (QmpClient qmp = QmpClient.connect(runDirectory)) {
+    /** The connection stays open meanwhile: QEMU drops what it has not read of one that is closed. */
+    private void quit(QmpClient qmp) throws InterruptedException {
+        try {
             qmp.send("quit");
         } catch (IOException e) {
             LOG.debug("{} could not be told to quit", name, e);

@@ -89,6 +89,12 @@ public class QemuEndsTest {
         }
     }
 
+    @Test(invocationCount = 5)
+    public void afterItsGuestsPowerOffQemuQuitsAndNeedNotBeKilled() throws Exception {
+        VmExit exit = start().exit().toCompletableFuture().get(QemuVm.LONGEST_QUIT.toSeconds(), TimeUnit.SECONDS);
+        assertThat(exit.kind()).isEqualTo(VmExit.Kind.CLEAN);
+    }
+
     @Test
     public void aSigtermFromTheHostIsNotCleanThoughQemuExitsWithZero() throws Exception {
         // out 0x3f8, 'K'; jmp to itself
