@@ -66,18 +66,26 @@ final class ConfigBinder {
         this.problems = problems;
     }
 
-    /** The model; empty if there are problems, which are reported. */
-    static Optional<ForrestConfig> bind(
-            ConfigDocument document, Collection<HypervisorFactory> hypervisors, ConfigProblems problems) {
-        Optional<ForrestConfig> config = new ConfigBinder(document, hypervisors, problems).bind();
-        return problems.isEmpty() ? config : Optional.empty();
+    /**
+     * What came of a document.
+     *
+     * @param host its section {@code host}; empty if that has problems
+     * @param config the model; empty if there are problems anywhere
+     */
+    record Bound(Optional<HostConfig> host, Optional<ForrestConfig> config) {}
+
+    /** Reports all problems. */
+    static Bound bind(ConfigDocument document, Collection<HypervisorFactory> hypervisors, ConfigProblems problems) {
+        return new ConfigBinder(document, hypervisors, problems).bind();
     }
 
-    private Optional<ForrestConfig> bind() {
+    private Bound bind() {
         ConfigNode.Mapping mapping = document.root();
         ConfigSection root = new ConfigSection(new ConfigValue("", mapping.line(), mapping, problems), mapping);
         declareMachineTypes(root);
+        int problemsBefore = problems.count();
         Optional<HostConfig> host = root.required("host", ConfigValue::section).flatMap(this::host);
+        boolean hostIsGood = problems.count() == problemsBefore;
         Optional<GitHubConfig> github =
                 root.required("github", ConfigValue::section).flatMap(ConfigBinder::github);
         Optional<Map<RepositoryId, RepositoryConfig>> repositories =
@@ -87,10 +95,10 @@ final class ConfigBinder {
         root.optional("host", ConfigBinder::quietSection)
                 .flatMap(section -> section.find("ram"))
                 .ifPresent(this::checkRam);
-        if (host.isEmpty() || github.isEmpty() || repositories.isEmpty()) {
-            return Optional.empty();
-        }
-        return Optional.of(new ForrestConfig(host.get(), github.get(), repositories.get()));
+        Optional<ForrestConfig> config = problems.isEmpty()
+                ? Optional.of(new ForrestConfig(host.orElseThrow(), github.orElseThrow(), repositories.orElseThrow()))
+                : Optional.empty();
+        return new Bound(hostIsGood ? host : Optional.empty(), config);
     }
 
     // ---- host ----

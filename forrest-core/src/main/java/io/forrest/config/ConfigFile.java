@@ -125,11 +125,23 @@ public final class ConfigFile implements ConfigSource, AutoCloseable {
      * @throws ConfigException if it cannot be read or has problems; it carries all of them
      */
     public static LoadedConfig load(Path file, Collection<HypervisorFactory> hypervisors) throws ConfigException {
+        ConfigInspection inspection = inspect(file, hypervisors);
+        if (inspection.config().isEmpty()) {
+            throw new ConfigException(file.toString(), inspection.problems());
+        }
+        return new LoadedConfig(inspection.config().get(), inspection.document().orElseThrow());
+    }
+
+    /** Reads a configuration file once and tells what can be said of it, however broken it is. */
+    public static ConfigInspection inspect(Path file, Collection<HypervisorFactory> hypervisors) {
         ConfigProblems problems = new ConfigProblems();
         Optional<ConfigDocument> document = read(file, problems).flatMap(bytes -> ConfigDocument.read(bytes, problems));
-        Optional<ForrestConfig> config = document.flatMap(tree -> ConfigBinder.bind(tree, hypervisors, problems));
-        problems.throwIfAny(file.toString());
-        return new LoadedConfig(config.orElseThrow(), document.orElseThrow());
+        Optional<ConfigBinder.Bound> bound = document.map(tree -> ConfigBinder.bind(tree, hypervisors, problems));
+        return new ConfigInspection(
+                problems.sorted(),
+                document,
+                bound.flatMap(ConfigBinder.Bound::host),
+                bound.flatMap(ConfigBinder.Bound::config));
     }
 
     private static Optional<byte[]> read(Path file, ConfigProblems problems) {

@@ -42,12 +42,6 @@ final class ConfigProblems {
         return pathsByCause.size();
     }
 
-    void throwIfAny(String source) throws ConfigException {
-        if (!isEmpty()) {
-            throw new ConfigException(source, sorted());
-        }
-    }
-
     /** By line; those of the whole file come first. */
     List<ConfigProblem> sorted() {
         List<ConfigProblem> problems = new ArrayList<>();

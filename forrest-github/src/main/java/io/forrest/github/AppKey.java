@@ -2,6 +2,7 @@ package io.forrest.github;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.forrest.domain.HostProblem;
 import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
 import java.io.ByteArrayOutputStream;
@@ -69,7 +70,7 @@ final class AppKey {
     }
 
     /** Throws {@code BROKEN} with one line that names the file and what is wrong with it. */
-    static AppKey read(Path file) throws PluginException {
+    static AppKey read(Path file) throws BadKeyException {
         try {
             if (Files.exists(file) && !Files.isRegularFile(file)) {
                 throw bad(file, "is not a file");
@@ -87,7 +88,7 @@ final class AppKey {
         }
     }
 
-    private static AppKey parse(Path file, String text) throws PluginException {
+    private static AppKey parse(Path file, String text) throws BadKeyException {
         Matcher matcher = PEM.matcher(text);
         if (text.contains("ENCRYPTED")) {
             throw bad(file, "is encrypted, and Forrest has no passphrase for it");
@@ -128,11 +129,25 @@ final class AppKey {
         return out.toByteArray();
     }
 
-    private static PluginException bad(Path file, String what) {
-        return new PluginException(
-                PluginException.Kind.BROKEN,
-                "github.jwt_key_file: " + file + " " + what
-                        + ". Make a private key in the settings of the GitHub App and put the file there.");
+    private static BadKeyException bad(Path file, String what) {
+        return new BadKeyException(new HostProblem(
+                "github.jwt_key_file",
+                file + " " + what + ".",
+                "Make a private key in the settings of the GitHub App and put the file there."));
+    }
+
+    /** The file holds no key. */
+    static final class BadKeyException extends PluginException {
+        private final transient HostProblem problem;
+
+        BadKeyException(HostProblem problem) {
+            super(Kind.BROKEN, problem.toString());
+            this.problem = problem;
+        }
+
+        HostProblem problem() {
+            return problem;
+        }
     }
 
     /** A JSON Web Token (RFC 7519, RS256) with which the App introduces itself. */

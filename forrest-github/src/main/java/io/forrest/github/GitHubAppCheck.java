@@ -2,6 +2,7 @@ package io.forrest.github;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.forrest.config.ForrestConfig;
+import io.forrest.config.GitHubConfig;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.RepositoryId;
 import io.forrest.spi.PluginException;
@@ -12,6 +13,16 @@ import java.util.List;
 /** Asks GitHub whether the App is what Forrest needs, for people who set it up. */
 public final class GitHubAppCheck {
     private GitHubAppCheck() {}
+
+    /** What is wrong with the App's key; empty if all is well. Asks GitHub nothing. */
+    public static List<HostProblem> keyProblems(GitHubConfig config) {
+        try {
+            AppKey.read(config.keyFile());
+            return List.of();
+        } catch (AppKey.BadKeyException e) {
+            return List.of(e.problem());
+        }
+    }
 
     /** Everything that keeps Forrest from working with GitHub; empty if all is well. Blocks on the network. */
     public static List<HostProblem> problems(ForrestConfig config, Clock clock) {

@@ -2,15 +2,16 @@ package io.forrest.launcher;
 
 import io.forrest.config.ConfigException;
 import io.forrest.config.ConfigFile;
+import io.forrest.config.ConfigInspection;
 import io.forrest.config.ConfigPrinter;
 import io.forrest.config.ConfigProblem;
-import io.forrest.config.LoadedConfig;
 import io.forrest.domain.HostProblem;
 import io.forrest.github.GitHubAppCheck;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -47,28 +48,26 @@ final class CheckCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
-        LoadedConfig loaded;
-        try {
-            loaded = ConfigFile.load(file, Hypervisors.all());
-        } catch (ConfigException e) {
-            spec.commandLine().getErr().println(e.getMessage());
-            return 1;
-        }
+        ConfigInspection inspection = ConfigFile.inspect(file, Hypervisors.all());
         List<HostProblem> found = new ArrayList<>();
         if (!configOnly) {
-            found.addAll(HostCheck.problems(loaded.config()));
+            inspection.host().ifPresent(host -> found.addAll(HostCheck.ofHost(host)));
+            inspection.config().ifPresent(config -> {
+                found.addAll(GitHubAppCheck.keyProblems(config.github()));
+                found.addAll(HostCheck.ofMachineTypes(config));
+            });
         }
         if (askGitHub) {
-            found.addAll(GitHubAppCheck.problems(loaded.config(), Clock.systemUTC()));
+            inspection.config().ifPresent(config -> found.addAll(GitHubAppCheck.problems(config, Clock.systemUTC())));
         }
         if (print) {
-            out.print(ConfigPrinter.print(loaded.config()));
+            inspection.config().ifPresent(config -> out.print(ConfigPrinter.print(config)));
         }
-        if (!found.isEmpty()) {
-            List<ConfigProblem> problems = found.stream()
-                    .map(problem -> new ConfigProblem(
-                            loaded.line(problem.where()), problem.where(), problem.what(), problem.remedy()))
-                    .toList();
+        List<ConfigProblem> problems = new ArrayList<>(inspection.problems());
+        found.forEach(problem -> problems.add(new ConfigProblem(
+                inspection.line(problem.where()), problem.where(), problem.what(), problem.remedy())));
+        if (!problems.isEmpty()) {
+            problems.sort(Comparator.comparingInt(problem -> problem.line().orElse(0)));
             spec.commandLine().getErr().println(new ConfigException(file.toString(), problems).getMessage());
             return 1;
         }
