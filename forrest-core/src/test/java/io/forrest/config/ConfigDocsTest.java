@@ -2,6 +2,7 @@ package io.forrest.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forrest.testing.ConfigFragments;
 import io.forrest.testing.MarkdownBlocks;
 import io.forrest.testing.MarkdownBlocks.Block;
 import java.io.IOException;
@@ -19,15 +20,6 @@ import org.testng.annotations.Test;
 public class ConfigDocsTest {
     private static final String DOCUMENT = "docs/config.md";
 
-    /** What a fragment leaves out is merged in from here. */
-    private static final String REST =
-            """
-            .rest:
-              host: &host {base_dir: /var/lib/forrest, ram: 256G}
-              github: &github {app_id: 1, jwt_key_file: /key.pem, webhook_secret: s}
-              machine: &machine {setup_template: {path: /template}, cpus: 1, disk: 1G, ram: 1G}
-            """;
-
     private static final Pattern KEY_ROW = Pattern.compile("(?m)^\\| `([a-z_.]+)` \\|");
 
     @DataProvider
@@ -41,7 +33,7 @@ public class ConfigDocsTest {
 
     @Test(dataProvider = "yamlBlocks")
     public void everyYamlBlockLoads(Block block) {
-        assertThat(ConfigTexts.problems(completed(block)))
+        assertThat(ConfigTexts.problems(ConfigFragments.completed(block)))
                 .as("the block in line %d of %s", block.line(), DOCUMENT)
                 .isEmpty();
     }
@@ -80,27 +72,5 @@ public class ConfigDocsTest {
         possible.removeAll(Set.of("qemu", "firecracker", "setup_template"));
         assertThat(possible).hasSizeGreaterThan(25);
         assertThat(explained).containsAll(possible);
-    }
-
-    /** A whole file: a block says after its language where in a configuration it belongs, if it is not one itself. */
-    private static String completed(Block block) {
-        String text = block.text();
-        if (block.info().isEmpty()) {
-            return text;
-        }
-        String host = "host:\n  << : *host\n";
-        String github = "github:\n  << : *github\n";
-        return switch (block.info()) {
-            case "in host" -> REST + host + text.indent(2) + github + "repositories: {}\n";
-            case "in github" -> REST + host + github + text.indent(2) + "repositories: {}\n";
-            case "in repositories.acme.firmware.machines" ->
-                REST + host + github + "repositories:\n  acme:\n    firmware:\n      machines:\n" + text.indent(8);
-            case "in repositories.acme.firmware.machines.build" ->
-                REST + host + github
-                        + "repositories:\n  acme:\n    firmware:\n      machines:\n        build:\n          << : *machine\n"
-                        + text.indent(10);
-            default ->
-                throw new AssertionError("The block in line " + block.line() + " belongs nowhere: " + block.info());
-        };
     }
 }
