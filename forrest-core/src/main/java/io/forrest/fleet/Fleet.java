@@ -119,11 +119,8 @@ public final class Fleet {
             if (job.status() == JobStatus.IN_PROGRESS) {
                 atWork(machine, Optional.of(job.job()));
             } else if (job.status() == JobStatus.COMPLETED) {
+                machine.jobIsOver();
                 atWork(machine, Optional.of(job.job()));
-                if (machine.state() == MachineState.RUNNING) {
-                    move(machine, MachineState.STOPPING, "its job is over; the guest shuts down");
-                    machine.awaitPowerOff(clock.instant());
-                }
             }
         });
     }
@@ -133,6 +130,10 @@ public final class Fleet {
         backOffs.remove(machine.type().id());
         if (machine.state() == MachineState.STARTING || machine.state() == MachineState.WAITING) {
             move(machine, MachineState.RUNNING, job.map(id -> "has job " + id).orElse("has a job"));
+        }
+        if (machine.state() == MachineState.RUNNING && machine.isJobOver()) {
+            machine.awaitPowerOff(clock.instant());
+            move(machine, MachineState.STOPPING, "its job is over; the guest shuts down");
         }
     }
 

@@ -24,6 +24,7 @@ final class Machine {
     private boolean withdrawing;
     private boolean sawJob;
     private boolean askedForJob;
+    private boolean jobOver;
     private Optional<Instant> powerOffSince = Optional.empty();
 
     Machine(MachineId id, MachineType type, Instant now) {
@@ -109,7 +110,16 @@ final class Machine {
         return must;
     }
 
-    /** Its job is over, and only its guest's power-off is waited for. */
+    void jobIsOver() {
+        jobOver = true;
+    }
+
+    /** Whether the job it had is over, so that nothing but its end is to come. */
+    boolean isJobOver() {
+        return jobOver;
+    }
+
+    /** Only its guest's power-off is waited for. */
     void awaitPowerOff(Instant now) {
         powerOffSince = Optional.of(now);
     }

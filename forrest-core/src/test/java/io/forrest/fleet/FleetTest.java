@@ -343,6 +343,19 @@ public class FleetTest {
     }
 
     @Test
+    public void aJobThatIsOverBeforeItsVmIsKnownToRunLeavesOnlyTheEndToWaitFor() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        fleet.accept(new FleetEvent.RunnerRegistered(machine, 5));
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        fleet.accept(new FleetEvent.VmStarted(machine, clock.instant(), OptionalLong.of(99)));
+        assertThat(state(machine)).isEqualTo(MachineState.STOPPING);
+        clock.advance(Duration.ofMinutes(15));
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(machine);
+    }
+
+    @Test
     public void aPromotionThatTakesLongIsNotTakenForAGuestThatDoesNotPowerOff() {
         queued(1, "build");
         MachineId machine = hands.lastLaunched();
