@@ -9,6 +9,7 @@ import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.Secret;
+import io.forrest.fleet.FleetTimings;
 import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
@@ -344,6 +345,37 @@ public class ForrestTest {
         rig.told.awaitEnd(derived.id());
         assertThat(rig.image(derived)).contains("base+derived");
         assertThat(rig.image(build)).contains("base");
+    }
+
+    @Test
+    public void ofABurstThatDoesNotFitTheBiggestMachineIsPlacedFirst() throws Exception {
+        MachineType small = rig.type("small", "2G");
+        MachineType big = rig.type("big", "7G");
+        rig.configure("8G", small, big);
+        rig.timings = FleetTimings.DEFAULT.withQuiet(Duration.ofSeconds(2), Duration.ofSeconds(20));
+        Gate atWork = new Gate();
+        rig.script = (vm, job) -> atWork.pass();
+        rig.start();
+        rig.queue(small);
+        rig.queue(small);
+        // The fleet's tick, which may come in the middle of a burst, does not cut it in two.
+        Gate tick = new Gate();
+        rig.broker.hooks().beforeEach(FakeRunnerBroker.Call.LIST, tick);
+        tick.open();
+        rig.clock.advance(Duration.ofMinutes(15));
+        tick.awaitEntered();
+        rig.queue(big);
+        assertThat(rig.nextVm().spec().machine().type()).isEqualTo(big.id());
+        List<MachineSnapshot> held = rig.told.await(
+                2,
+                machine -> machine.type().id().equals(small.id())
+                        && machine.reason().contains("RAM"));
+        assertThat(held).allSatisfy(machine -> assertThat(machine.reason())
+                .isEqualTo("waits for 2G of RAM, of which 1G is free"));
+        assertThat(rig.hypervisor.running()).hasSize(1);
+        assertThat(rig.broker.sightings(TestConfigs.REPOSITORY)).hasSize(1);
+        atWork.open();
+        rig.told.await(3, machine -> machine.state() == MachineState.STOPPED);
     }
 
     @Test

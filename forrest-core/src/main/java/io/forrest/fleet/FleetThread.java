@@ -98,8 +98,10 @@ public final class FleetThread implements AutoCloseable {
                 if (now - lastTickNanos >= TICK.toNanos()) {
                     lastTickNanos = now;
                     guarded(fleet::tick);
-                    // Time alone may have ended a back-off, or the file a hold.
-                    guarded(fleet::plan);
+                    // Time alone may have ended a back-off, or the file a hold. In the middle of a burst that can wait.
+                    if (!news) {
+                        guarded(fleet::plan);
+                    }
                 }
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
