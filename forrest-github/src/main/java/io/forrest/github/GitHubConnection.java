@@ -140,8 +140,8 @@ public final class GitHubConnection {
     private GitHubConnectorResponse exchange(Optional<RepositoryId> whose, GitHubConnectorRequest request)
             throws PluginException {
         pauses.check(whose);
-        if (!request.url().getAuthority().equals(config.apiUrl().getAuthority())
-                || !request.url().getProtocol().equals(config.apiUrl().getScheme())) {
+        if (!request.url().getAuthority().equalsIgnoreCase(config.apiUrl().getAuthority())
+                || !request.url().getProtocol().equalsIgnoreCase(config.apiUrl().getScheme())) {
             // The address of a next page is the only one that is not ours.
             throw new PluginException(
                     PluginException.Kind.RETRY_LATER,

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import com.sun.net.httpserver.HttpServer;
 import io.forrest.domain.RepositoryId;
 import io.forrest.github.embedded.Faults.Fault;
 import io.forrest.spi.PluginException;
@@ -14,7 +13,6 @@ import io.forrest.testing.ManualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
@@ -437,35 +435,10 @@ public class GitHubConnectionTest {
 
     @Test
     public void anInstallationWithoutANumberOrATokenIsNoAnswer() throws Exception {
-        try (ServerLikeNothing server = new ServerLikeNothing()) {
+        try (ScriptedServer server = new ScriptedServer(request -> ScriptedServer.Reply.of(200, "{}"), false)) {
             PluginException e = refused(rig.connection(server.address(), new RestConnector()));
             assertThat(e.kind()).isEqualTo(Kind.RETRY_LATER);
             assertThat(e).hasMessageContaining("github.api_url");
-        }
-    }
-
-    /** Says {@code {}} to everything. */
-    private static final class ServerLikeNothing implements AutoCloseable {
-        private final HttpServer server;
-
-        ServerLikeNothing() throws IOException {
-            server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 16);
-            server.createContext("/", exchange -> {
-                try (exchange) {
-                    exchange.sendResponseHeaders(200, 2);
-                    exchange.getResponseBody().write("{}".getBytes(StandardCharsets.US_ASCII));
-                }
-            });
-            server.start();
-        }
-
-        URI address() {
-            return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
-        }
-
-        @Override
-        public void close() {
-            server.stop(0);
         }
     }
 }

@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
 
-/** A GitHub that answers whatever a test says; it knows an installation and its token by itself. */
+/** A GitHub that answers whatever a test says. */
 final class ScriptedServer implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -43,7 +43,13 @@ final class ScriptedServer implements AutoCloseable {
         }
     }
 
+    /** It knows an installation and its token by itself. */
     ScriptedServer(Function<Request, Reply> script) throws IOException {
+        this(script, true);
+    }
+
+    /** Whether it {@code hasInstallation}, or is asked for that, too. */
+    ScriptedServer(Function<Request, Reply> script, boolean hasInstallation) throws IOException {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 16);
         server.createContext("/", exchange -> {
             try (exchange) {
@@ -56,9 +62,9 @@ final class ScriptedServer implements AutoCloseable {
                         headers,
                         new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
                 requests.add(request);
-                Reply reply = request.path().endsWith("/installation")
+                Reply reply = hasInstallation && request.path().endsWith("/installation")
                         ? Reply.of(200, "{\"id\":1}")
-                        : request.path().endsWith("/access_tokens")
+                        : hasInstallation && request.path().endsWith("/access_tokens")
                                 ? Reply.of(201, "{\"token\":\"ghs_scripted\",\"expires_at\":\"2099-01-01T00:00:00Z\"}")
                                 : script.apply(request);
                 reply.headers()

@@ -116,6 +116,18 @@ public final class Faults {
         webhooksToReorder = count;
     }
 
+    /** Behaves well from now on. Webhooks that are held back stay so until as many as were meant have come. */
+    public synchronized void clear() {
+        nextAnswers.clear();
+        everyAnswer = Optional.empty();
+        dice = Optional.empty();
+        rateLimit = GITHUBS_RATE_LIMIT;
+        webhooksToDrop = 0;
+        webhookCopies = 1;
+        webhookDelay = Duration.ZERO;
+        webhooksToReorder = 0;
+    }
+
     synchronized Optional<Fault> forRequest() {
         if (!nextAnswers.isEmpty()) {
             return Optional.of(nextAnswers.remove());

@@ -100,6 +100,16 @@ public class EmbeddedFaultsTest {
     }
 
     @Test
+    public void allFaultsEndAtOnce() throws Exception {
+        github.faults().failNext(5, Faults.Fault.status(500));
+        github.faults().failAll(Optional.of(Faults.Fault.cut()));
+        github.faults().failSometimes(1, 1, Faults.Fault.status(502));
+        github.faults().rateLimit(0);
+        github.faults().clear();
+        assertThat(client.get(RUNNERS, token).status()).isEqualTo(200);
+    }
+
+    @Test
     public void chanceIsRepeatable() throws Exception {
         List<Integer> first = withChance(42);
         assertThat(first).contains(200, 500);
