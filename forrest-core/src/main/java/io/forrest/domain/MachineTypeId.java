@@ -12,10 +12,15 @@ public record MachineTypeId(RepositoryId repository, String type) implements Com
     private static final Pattern TYPE = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,38}");
 
     public MachineTypeId {
-        if (!TYPE.matcher(type).matches()) {
+        if (!isTypeName(type)) {
             throw new IllegalArgumentException(
                     "\"" + type + "\" cannot name a machine type: use up to 39 of A-Z a-z 0-9 . _ -");
         }
+    }
+
+    /** Whether a machine type can have this name. */
+    public static boolean isTypeName(String text) {
+        return TYPE.matcher(text).matches();
     }
 
     /** Reads {@code owner/repository/type}; throws {@link IllegalArgumentException} that says what is wrong. */

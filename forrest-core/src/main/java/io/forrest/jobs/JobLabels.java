@@ -1,5 +1,6 @@
 package io.forrest.jobs;
 
+import io.forrest.domain.MachineTypeId;
 import java.util.List;
 import java.util.Optional;
 
@@ -10,11 +11,15 @@ public final class JobLabels {
 
     private JobLabels() {}
 
-    /** The machine type asked for, or empty if the labels are not meant for Forrest. GitHub ignores case in labels. */
+    /**
+     * The machine type asked for, or empty if the labels are not meant for Forrest, or no machine type can have that name:
+     * whoever opens a pull request chooses labels, line breaks and all. GitHub ignores case in labels.
+     */
     public static Optional<String> machineType(List<String> labels) {
         return labels.size() == 3
                         && SELF_HOSTED.equalsIgnoreCase(labels.get(0))
                         && FORREST.equalsIgnoreCase(labels.get(1))
+                        && MachineTypeId.isTypeName(labels.get(2))
                 ? Optional.of(labels.get(2))
                 : Optional.empty();
     }

@@ -83,5 +83,7 @@ public class JobBoardTest {
         assertThat(JobLabels.machineType(List.of("self-hosted", "forrest", "build", "gpu")))
                 .isEmpty();
         assertThat(JobLabels.machineType(List.of("ubuntu-latest"))).isEmpty();
+        assertThat(JobLabels.machineType(List.of("self-hosted", "forrest", "x\nWARN a line of the log")))
+                .isEmpty();
     }
 }

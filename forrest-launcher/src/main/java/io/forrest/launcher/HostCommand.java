@@ -4,13 +4,36 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 
-/** Runs a program of the host to its end. */
+/** Runs a program of the host to its end. Thread-safe. */
 public final class HostCommand {
+    private static final Duration LONGEST_END = Duration.ofSeconds(20);
+    private static final Set<Process> RUNNING = ConcurrentHashMap.newKeySet();
+
     private HostCommand() {}
+
+    /**
+     * Ends what runs, with all its children, and waits for that: for a shutdown hook, since they would live on. Scripts
+     * clean up when they are told to end, but only once their children have.
+     */
+    public static void endAll() {
+        for (Process process : RUNNING) {
+            process.descendants().forEach(ProcessHandle::destroy);
+            // Unlike Process.destroy, this leaves its output open, so that who reads it still sees it end.
+            process.toHandle().destroy();
+            try {
+                process.waitFor(LONGEST_END.toSeconds(), TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
 
     /** Runs it and returns what it printed; throws with its words if it fails. */
     public static String run(String... command) throws IOException {
@@ -32,16 +55,6 @@ public final class HostCommand {
         return System.getProperty("user.name").equals("root");
     }
 
-    /** Whether a program of this name can be run. */
-    public static boolean exists(String program) {
-        for (String directory : (System.getenv("PATH") + ":/usr/sbin:/sbin").split(":", -1)) {
-            if (java.nio.file.Files.isExecutable(Path.of(directory).resolve(program))) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private static String run(List<String> line, File directory) throws IOException {
         ProcessBuilder builder = new ProcessBuilder(line)
                 .directory(directory)
@@ -50,11 +63,10 @@ public final class HostCommand {
         // Where administrators' programs are is not on everybody's PATH.
         builder.environment().merge("PATH", "/usr/sbin:/sbin", (path, sbin) -> path + ":" + sbin);
         Process process = builder.start();
+        RUNNING.add(process);
         String output;
         try (InputStream in = process.getInputStream()) {
             output = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
-        try {
             if (process.waitFor() != 0) {
                 throw new IOException(String.join(" ", line) + " failed: " + output.strip());
             }
@@ -62,6 +74,8 @@ public final class HostCommand {
             process.destroy();
             Thread.currentThread().interrupt();
             throw new IOException("interrupted: " + String.join(" ", line), e);
+        } finally {
+            RUNNING.remove(process);
         }
         return output;
     }

@@ -14,6 +14,7 @@ import io.forrest.github.GitHubRunnerBroker;
 import io.forrest.github.embedded.EmbeddedGitHub;
 import io.forrest.github.embedded.WebhookTarget;
 import io.forrest.launcher.Accelerators;
+import io.forrest.launcher.CleanUp;
 import io.forrest.launcher.Daemon;
 import io.forrest.launcher.Hypervisors;
 import io.forrest.launcher.ShippedFiles;
@@ -82,19 +83,17 @@ final class DispatchBench implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         PrintWriter out = spec.commandLine().getOut();
-        try (DemoStore store = DemoStore.open(directory);
-                EmbeddedGitHub gitHub = new EmbeddedGitHub(Clock.systemUTC())) {
-            Path config = prepare(store.directory(), gitHub);
+        try (CleanUp cleanUp = new CleanUp()) {
+            Path work = cleanUp.add(DemoStore.open(directory)).directory();
+            EmbeddedGitHub gitHub = cleanUp.add(new EmbeddedGitHub(Clock.systemUTC()));
+            Daemon daemon = cleanUp.add(Daemon.of(prepare(work, gitHub), new StopwatchModule(stopwatch)));
+            daemon.start();
+            gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
             List<Double> millis = new ArrayList<>();
-            try (Daemon daemon = Daemon.of(config, new StopwatchModule(stopwatch))) {
-                daemon.start();
-                gitHub.webhookTarget(WebhookTarget.unixSocket(
-                        Daemon.apiSocket(store.directory().resolve("base"))));
-                for (int round = -WARM_UP_ROUNDS; round < rounds; round++) {
-                    double taken = measure(gitHub, daemon);
-                    if (round >= 0) {
-                        millis.add(taken);
-                    }
+            for (int round = -WARM_UP_ROUNDS; round < rounds; round++) {
+                double taken = measure(gitHub, daemon);
+                if (round >= 0) {
+                    millis.add(taken);
                 }
             }
             report(out, new Percentiles(millis));

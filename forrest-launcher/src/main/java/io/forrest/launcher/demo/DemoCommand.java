@@ -9,6 +9,7 @@ import io.forrest.domain.RepositoryId;
 import io.forrest.github.embedded.EmbeddedGitHub;
 import io.forrest.github.embedded.WebhookTarget;
 import io.forrest.launcher.Accelerators;
+import io.forrest.launcher.CleanUp;
 import io.forrest.launcher.Daemon;
 import io.forrest.spi.PluginException;
 import java.io.IOException;
@@ -61,26 +62,17 @@ public final class DemoCommand implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         PrintWriter out = spec.commandLine().getOut();
         DemoScreen screen = new DemoScreen(out, Boolean.getBoolean("forrest.terminal"), Clock.systemUTC());
-        try (DemoStore store = DemoStore.open(directory)) {
-            Thread cleanUp = new Thread(() -> closeQuietly(store), "demo-clean-up");
-            Runtime.getRuntime().addShutdownHook(cleanUp);
-            return run(store, screen);
+        try (CleanUp cleanUp = new CleanUp()) {
+            return run(cleanUp, screen);
         } catch (IOException | ConfigException | PluginException | HostCheckException e) {
             screen.say(e.getMessage());
             return 1;
         }
     }
 
-    private static void closeQuietly(DemoStore store) {
-        try {
-            store.close();
-        } catch (IOException e) {
-            System.err.println("The demo's directory could not be removed: " + e.getMessage());
-        }
-    }
-
-    private int run(DemoStore store, DemoScreen screen)
+    private int run(CleanUp cleanUp, DemoScreen screen)
             throws IOException, InterruptedException, ConfigException, PluginException, HostCheckException {
+        DemoStore store = cleanUp.add(DemoStore.open(directory));
         Path work = store.directory();
         screen.say("store   " + store.description());
         Accelerators.Choice accelerator = Accelerators.choose();
@@ -90,16 +82,14 @@ public final class DemoCommand implements Callable<Integer> {
         guest.install(work);
         screen.say("guest   " + DemoGuest.image(work) + ", " + guest.imageBytes(work) / (1 << 20) + " MiB, built in "
                 + DemoScreen.seconds(Duration.between(before, Instant.now())));
-        try (EmbeddedGitHub gitHub = new EmbeddedGitHub(Clock.systemUTC())) {
-            Path config = writeConfig(work, gitHub, accelerator.name());
-            screen.say("GitHub  embedded, at " + gitHub.apiUrl());
-            screen.say("config  " + config);
-            try (Daemon daemon = Daemon.of(config, new ListenerModule(screen))) {
-                daemon.start();
-                gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
-                return tell(gitHub, work.resolve("base"), screen) ? 0 : 1;
-            }
-        }
+        EmbeddedGitHub gitHub = cleanUp.add(new EmbeddedGitHub(Clock.systemUTC()));
+        Path config = writeConfig(work, gitHub, accelerator.name());
+        screen.say("GitHub  embedded, at " + gitHub.apiUrl());
+        screen.say("config  " + config);
+        Daemon daemon = cleanUp.add(Daemon.of(config, new ListenerModule(screen)));
+        daemon.start();
+        gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
+        return tell(gitHub, work.resolve("base"), screen) ? 0 : 1;
     }
 
     private boolean tell(EmbeddedGitHub gitHub, Path baseDirectory, DemoScreen screen)
