@@ -23,7 +23,7 @@ public final class FleetThread implements AutoCloseable {
     private final FleetTimings timings;
     private final Thread thread;
     private Fleet fleet;
-    private boolean news;
+    private boolean heardNews;
     private volatile boolean stopped;
 
     public FleetThread(FleetTimings timings) {
@@ -40,8 +40,8 @@ public final class FleetThread implements AutoCloseable {
     /** Leaves an event in the mailbox. From any thread; never blocks. After {@link #close} it is dropped. */
     public void post(FleetEvent event) {
         mailbox.add(() -> {
+            heardNews = true;
             fleet.accept(event);
-            news = true;
         });
     }
 
@@ -66,40 +66,43 @@ public final class FleetThread implements AutoCloseable {
     }
 
     private void loop() {
+        long quietNanos = timings.quiet().toNanos();
+        long longestQuietNanos = timings.longestQuiet().toNanos();
         long lastTickNanos = System.nanoTime() - TICK.toNanos();
+        boolean mustPlan = false;
         long firstNewsNanos = 0;
+        long lastNewsNanos = 0;
         while (!stopped) {
             try {
                 long now = System.nanoTime();
                 long waitNanos = lastTickNanos + TICK.toNanos() - now;
-                if (news) {
+                if (mustPlan) {
                     waitNanos = Math.min(
                             waitNanos,
-                            Math.min(
-                                    timings.quiet().toNanos(),
-                                    firstNewsNanos + timings.longestQuiet().toNanos() - now));
+                            Math.min(lastNewsNanos + quietNanos - now, firstNewsNanos + longestQuietNanos - now));
                 }
                 Runnable letter = mailbox.poll(Math.max(0, waitNanos), TimeUnit.NANOSECONDS);
-                boolean hadNews = news;
                 if (letter != null) {
                     guarded(letter);
-                    if (news && !hadNews) {
-                        firstNewsNanos = System.nanoTime();
-                    }
                 }
                 now = System.nanoTime();
-                if (news
-                        && (letter == null
-                                || now - firstNewsNanos
-                                        >= timings.longestQuiet().toNanos())) {
-                    news = false;
+                if (heardNews) {
+                    heardNews = false;
+                    lastNewsNanos = now;
+                    if (!mustPlan) {
+                        mustPlan = true;
+                        firstNewsNanos = now;
+                    }
+                }
+                if (mustPlan && (now - lastNewsNanos >= quietNanos || now - firstNewsNanos >= longestQuietNanos)) {
+                    mustPlan = false;
                     guarded(fleet::plan);
                 }
                 if (now - lastTickNanos >= TICK.toNanos()) {
                     lastTickNanos = now;
                     guarded(fleet::tick);
                     // Time alone may have ended a back-off, or the file a hold. In the middle of a burst that can wait.
-                    if (!news) {
+                    if (!mustPlan) {
                         guarded(fleet::plan);
                     }
                 }
