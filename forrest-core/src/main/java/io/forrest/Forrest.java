@@ -62,11 +62,28 @@ public final class Forrest implements AutoCloseable {
     private final MachineRuns runs;
     private final Janitor janitor;
     private final Fleet fleet;
-    private final ExecutorService listenerThread = Executors.newSingleThreadExecutor(work -> daemon(work, "listener"));
+    private final List<Audience> audiences;
 
     // Guarded by this.
     private Stage stage = Stage.NEW;
     private Optional<FileChannel> lockFile = Optional.empty();
+
+    /** A listener and the thread it is told on: one that is slow must not keep the others waiting. */
+    private record Audience(ForrestListener listener, ExecutorService thread) {
+        Audience(ForrestListener listener) {
+            this(listener, Executors.newSingleThreadExecutor(work -> daemon(work, "listener")));
+        }
+
+        void tell(MachineSnapshot snapshot) {
+            thread.execute(() -> {
+                try {
+                    listener.machineChanged(snapshot);
+                } catch (RuntimeException | Error e) {
+                    LOG.error("A listener failed, and is told of what comes next all the same.", e);
+                }
+            });
+        }
+    }
 
     private enum Stage {
         NEW,
@@ -92,13 +109,13 @@ public final class Forrest implements AutoCloseable {
                 fleetThread::post);
         this.runs = new MachineRuns(workshop, config, () -> sources.forEach(JobSource::refresh));
         this.janitor = new Janitor(workshop);
-        List<ForrestListener> listeners = List.copyOf(builder.listeners);
+        this.audiences = builder.listeners.stream().map(Audience::new).toList();
         this.fleet = new Fleet(
                 config,
                 runs,
                 builder.timings,
                 builder.clock,
-                snapshot -> listenerThread.execute(() -> listeners.forEach(listener -> tell(listener, snapshot))));
+                snapshot -> audiences.forEach(audience -> audience.tell(snapshot)));
     }
 
     private static <T> T required(Optional<T> part, String name) {
@@ -109,14 +126,6 @@ public final class Forrest implements AutoCloseable {
         Thread thread = new Thread(work, "forrest-" + name);
         thread.setDaemon(true);
         return thread;
-    }
-
-    private static void tell(ForrestListener listener, MachineSnapshot snapshot) {
-        try {
-            listener.machineChanged(snapshot);
-        } catch (RuntimeException e) {
-            LOG.error("A listener failed, and is told of what comes next all the same.", e);
-        }
     }
 
     /** Begins with the parts that every Forrest needs. */
@@ -219,7 +228,7 @@ public final class Forrest implements AutoCloseable {
             stage = Stage.CLOSED;
             runs.close();
             fleetThread.close();
-            listenerThread.shutdown();
+            audiences.forEach(audience -> audience.thread().shutdown());
             hypervisor.close();
             lockFile.ifPresent(Forrest::unlock);
         }

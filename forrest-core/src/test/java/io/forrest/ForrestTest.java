@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.testng.annotations.AfterMethod;
@@ -538,6 +539,43 @@ public class ForrestTest {
     }
 
     // ---- listeners
+
+    @Test
+    public void listenersThatThrowOrNeverReturnHarmNobody() throws Exception {
+        CountDownLatch never = new CountDownLatch(1);
+        ConcurrentHashMap.KeySetView<MachineState, Boolean> heard = ConcurrentHashMap.newKeySet();
+        Forrest forrest = rig.open(Forrest.builder(rig.config::get)
+                .imageStore(rig.images)
+                .guestVolumes(rig.volumes)
+                .hypervisor(rig.hypervisor)
+                .runnerBroker(rig.broker)
+                .jobSource(rig.jobs)
+                .clock(rig.clock)
+                .listener(machine -> {
+                    throw new IllegalStateException("a bug in an embedder");
+                })
+                .listener(machine -> {
+                    throw new AssertionError("a worse one");
+                })
+                .listener(machine -> {
+                    try {
+                        never.await();
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                })
+                .listener(rig.told)
+                .listener(machine -> heard.add(machine.state())));
+        forrest.start();
+        rig.queue(build);
+        MachineSnapshot gone = rig.told.awaitEnd(build.id());
+        assertThat(rig.told.statesOf(gone.id()))
+                .isSortedAccordingTo((one, two) -> one.compareTo(two))
+                .contains(MachineState.REQUESTED, MachineState.RUNNING);
+        ForrestRig.eventually("the other listener hears the end", () -> heard.contains(MachineState.STOPPED));
+        forrest.close();
+        never.countDown();
+    }
 
     // ---- building
 
