@@ -41,6 +41,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -107,7 +108,7 @@ public final class Forrest implements AutoCloseable {
                 required(builder.runners, "runnerBroker"),
                 builder.clock,
                 fleetThread::post);
-        this.runs = new MachineRuns(workshop, config, () -> sources.forEach(JobSource::refresh));
+        this.runs = new MachineRuns(workshop, config, () -> eachSource("look again", JobSource::refresh));
         this.janitor = new Janitor(workshop);
         this.audiences = builder.listeners.stream().map(Audience::new).toList();
         this.fleet = new Fleet(
@@ -173,7 +174,7 @@ public final class Forrest implements AutoCloseable {
         if (!oldRunners.isEmpty()) {
             daemon(() -> janitor.removeRunners(oldRunners), "janitor").start();
         }
-        sources.forEach(source -> source.start(jobSink()));
+        eachSource("start", source -> source.start(jobSink()));
     }
 
     /** Two Forrests on one directory would each take the other's machines for left-overs. */
@@ -221,7 +222,7 @@ public final class Forrest implements AutoCloseable {
     @Override
     public synchronized void close() {
         if (stage == Stage.RUNNING) {
-            sources.forEach(JobSource::close);
+            eachSource("close", JobSource::close);
             endMachines();
         }
         if (stage != Stage.CLOSED) {
@@ -229,7 +230,7 @@ public final class Forrest implements AutoCloseable {
             runs.close();
             fleetThread.close();
             audiences.forEach(audience -> audience.thread().shutdown());
-            hypervisor.close();
+            closeHypervisor();
             lockFile.ifPresent(Forrest::unlock);
         }
     }
@@ -243,6 +244,25 @@ public final class Forrest implements AutoCloseable {
                     LONGEST_CLOSE);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private void closeHypervisor() {
+        try {
+            hypervisor.close();
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: the hypervisor could not be closed.", e);
+        }
+    }
+
+    /** With a bug in one source, jobs still come from the others. */
+    private void eachSource(String what, Consumer<JobSource> action) {
+        for (JobSource source : sources) {
+            try {
+                action.accept(source);
+            } catch (RuntimeException | Error e) {
+                LOG.error("A bug: the job source {} could not {}.", source.name(), what, e);
+            }
         }
     }
 

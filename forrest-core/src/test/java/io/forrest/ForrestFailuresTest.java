@@ -8,10 +8,13 @@ import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
 import io.forrest.spi.HypervisorCapability;
+import io.forrest.spi.JobSink;
+import io.forrest.spi.JobSource;
 import io.forrest.spi.PluginException;
 import io.forrest.testing.CallHooks;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeHypervisor;
+import io.forrest.testing.FakeJobSource;
 import io.forrest.testing.FakeRunnerBroker;
 import io.forrest.testing.FakeVm;
 import io.forrest.testing.Gate;
@@ -288,6 +291,83 @@ public class ForrestFailuresTest {
     }
 
     // ---- job sources
+
+    @Test
+    public void aSourceThatThrowsHarmsNoOtherSourceAndNoMachine() throws Exception {
+        FakeJobSource bad = new FakeJobSource(rig.clock);
+        bad.onStart(() -> {
+            throw new IllegalStateException("a bug in a plugin");
+        });
+        bad.onRefresh(() -> {
+            throw new IllegalStateException("a bug in a plugin");
+        });
+        rig.hypervisor.guest(vm -> {});
+        Forrest.Builder builder = Forrest.builder(rig.config::get)
+                .imageStore(rig.images)
+                .guestVolumes(rig.volumes)
+                .hypervisor(rig.hypervisor)
+                .runnerBroker(rig.broker)
+                .jobSource(bad)
+                .jobSource(rig.jobs)
+                .listener(rig.told)
+                .clock(rig.clock);
+        Forrest forrest = rig.open(builder);
+        forrest.start();
+        rig.queue(build);
+        // A guest that ends without a job has the sources look again.
+        rig.told.awaitEnd(build.id());
+        ForrestRig.eventually("both are asked", () -> bad.refreshes() == 1 && rig.jobs.refreshes() == 1);
+        forrest.close();
+        assertThat(bad.isClosed()).isTrue();
+        assertThat(rig.jobs.isClosed()).isTrue();
+    }
+
+    @Test
+    public void aSourceThatThrowsAtTheEndDoesNotKeepMachinesAlive() throws Exception {
+        rig.hypervisor.guest(ForrestRig.idle());
+        Forrest forrest = rig.open(rig.builder().jobSource(new FakeSourceWithBugAtItsEnd()));
+        forrest.start();
+        rig.queue(build);
+        rig.nextVm();
+        forrest.close();
+        assertThat(rig.hypervisor.running()).isEmpty();
+        assertThat(rig.hypervisor.isClosed()).isTrue();
+        assertThat(rig.jobs.isClosed()).isTrue();
+    }
+
+    private static final class FakeSourceWithBugAtItsEnd implements JobSource {
+        @Override
+        public String name() {
+            return "bad";
+        }
+
+        @Override
+        public void start(JobSink sink) {}
+
+        @Override
+        public void close() {
+            throw new IllegalStateException("a bug in a plugin");
+        }
+    }
+
+    @Test
+    public void aSourceThatBlocksInARefreshHoldsNobodyUp() throws Exception {
+        Gate stuck = new Gate();
+        rig.jobs.onRefresh(() -> {
+            try {
+                stuck.pass();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        rig.hypervisor.guest(vm -> {});
+        Forrest forrest = rig.start();
+        rig.queue(build);
+        stuck.awaitEntered();
+        assertThat(forrest.machines().get(10, TimeUnit.SECONDS)).isNotNull();
+        stuck.open();
+    }
+
     @Test
     public void aBaseThatIsNeverPersistedIsWhatItsDerivedMachineWaitsFor() throws Exception {
         MachineType derived = rig.derived("derived", "1G", build);

@@ -21,6 +21,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,8 +47,10 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     private final ExecutorService launchers = pool("forrest-launch-", LAUNCH_THREADS);
     private final ExecutorService finishers = pool("forrest-finish-", FINISH_THREADS);
     private final ExecutorService forge = pool("forrest-forge-", FORGE_THREADS);
+    private final ExecutorService refresher = pool("forrest-refresh-", 1);
+    private final AtomicBoolean refreshAsked = new AtomicBoolean();
 
-    /** {@code refreshJobs} has the job sources look again, and returns at once. */
+    /** {@code refreshJobs} has the job sources look again. */
     public MachineRuns(Workshop workshop, ConfigSource config, Runnable refreshJobs) {
         this.workshop = workshop;
         this.config = config;
@@ -162,7 +165,13 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
 
     @Override
     public void refreshJobs() {
-        refreshJobs.run();
+        // Sources return at once; one that does not must not hold up the fleet.
+        if (refreshAsked.compareAndSet(false, true)) {
+            submit(refresher, () -> {
+                refreshAsked.set(false);
+                refreshJobs.run();
+            });
+        }
     }
 
     private static void submit(ExecutorService pool, Runnable work) {
@@ -182,7 +191,7 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     /** Interrupts whatever still goes on. To be called when the machines are gone, or when waiting took too long. */
     @Override
     public void close() {
-        for (ExecutorService pool : List.of(launchers, finishers, forge)) {
+        for (ExecutorService pool : List.of(launchers, finishers, forge, refresher)) {
             pool.shutdownNow();
         }
     }
