@@ -20,13 +20,7 @@ import io.forrest.work.Janitor;
 import io.forrest.work.MachineRuns;
 import io.forrest.work.MachineTypeCheck;
 import io.forrest.work.Workshop;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -67,7 +61,7 @@ public final class Forrest implements AutoCloseable {
 
     // Guarded by this.
     private Stage stage = Stage.NEW;
-    private Optional<FileChannel> lockFile = Optional.empty();
+    private Optional<BaseDirectoryLock> lock = Optional.empty();
 
     /** A listener and the thread it is told on: one that is slow must not keep the others waiting. */
     private record Audience(ForrestListener listener, ExecutorService thread) {
@@ -162,7 +156,7 @@ public final class Forrest implements AutoCloseable {
         if (stage != Stage.NEW) {
             throw new IllegalStateException("Forrest can be started once.");
         }
-        lock();
+        lock = Optional.of(BaseDirectoryLock.take(baseDirectory));
         List<HostProblem> problems = checkHost();
         if (!problems.isEmpty()) {
             throw new HostCheckException(problems);
@@ -175,34 +169,6 @@ public final class Forrest implements AutoCloseable {
             daemon(() -> janitor.removeRunners(oldRunners), "janitor").start();
         }
         eachSource("start", source -> source.start(jobSink()));
-    }
-
-    /** Two Forrests on one directory would each take the other's machines for left-overs. */
-    private void lock() throws HostCheckException {
-        Path file = baseDirectory.resolve("forrest.lock");
-        try {
-            Files.createDirectories(baseDirectory);
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            lockFile = Optional.of(channel);
-            FileLock lock = channel.tryLock();
-            if (lock == null) {
-                throw lockedOut(file);
-            }
-        } catch (OverlappingFileLockException e) {
-            throw lockedOut(file);
-        } catch (IOException e) {
-            throw new HostCheckException(List.of(new HostProblem(
-                    baseDirectory.toString(),
-                    "cannot be written: " + e + ".",
-                    "Create it, give it to the user Forrest runs as, or change host.base_dir.")));
-        }
-    }
-
-    private static HostCheckException lockedOut(Path file) {
-        return new HostCheckException(List.of(new HostProblem(
-                file.toString(),
-                "is locked: another Forrest works in this base_dir.",
-                "Stop it, or give this one a base_dir of its own.")));
     }
 
     /** Where job sources that are not given to the builder leave what they see. Usable once started. */
@@ -231,7 +197,7 @@ public final class Forrest implements AutoCloseable {
             fleetThread.close();
             audiences.forEach(audience -> audience.thread().shutdown());
             closeHypervisor();
-            lockFile.ifPresent(Forrest::unlock);
+            lock.ifPresent(BaseDirectoryLock::close);
         }
     }
 
@@ -263,14 +229,6 @@ public final class Forrest implements AutoCloseable {
             } catch (RuntimeException | Error e) {
                 LOG.error("A bug: the job source {} could not {}.", source.name(), what, e);
             }
-        }
-    }
-
-    private static void unlock(FileChannel channel) {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            LOG.debug("The lock goes with the process at the latest.", e);
         }
     }
 

@@ -17,6 +17,7 @@ import io.forrest.testing.Gate;
 import io.forrest.testing.InMemoryImageStore;
 import io.forrest.testing.TestConfigs;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -145,6 +146,37 @@ public class ForrestCloseTest {
                         HostCheckException.class, e -> assertThat(e.problems()).containsExactlyInAnyOrder(one, two))
                 .hasMessageContainingAll(one.toString(), two.toString());
         forrest.close();
+    }
+
+    @Test
+    public void aSecondForrestOnTheSameBaseDirectoryIsRefusedUntilTheFirstIsClosed() throws Exception {
+        Forrest first = rig.start();
+        Forrest second = rig.open(rig.builder());
+        assertThatThrownBy(second::start)
+                .isInstanceOf(HostCheckException.class)
+                .hasMessageContainingAll(
+                        rig.baseDirectory.resolve("forrest.lock").toString(), "another Forrest", "base_dir of its own");
+        second.close();
+        assertLocked(true);
+        first.close();
+        assertLocked(false);
+        rig.hypervisor = rig.hypervisor.ofNextProcess();
+        rig.start();
+    }
+
+    /** Asks from another process, as a process may lock against itself what it will. */
+    private void assertLocked(boolean expected) throws Exception {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        LockProbe.class.getName(),
+                        rig.baseDirectory.resolve("forrest.lock").toString())
+                .redirectErrorStream(true)
+                .start();
+        String answer = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(answer.strip()).isEqualTo(expected ? "locked" : "free");
     }
 
     @Test
