@@ -176,7 +176,7 @@ public final class Forrest implements AutoCloseable {
         return observation -> fleetThread.post(new FleetEvent.JobObserved(observation));
     }
 
-    /** All machines that are not gone, oldest first. */
+    /** All machines that are not gone, oldest first. Answered once it is started; with an exception once it is closed. */
     public CompletableFuture<List<MachineSnapshot>> machines() {
         return fleetThread.ask(Fleet::machines);
     }

@@ -132,6 +132,16 @@ public class ForrestCloseTest {
         assertThat(rig.hypervisor.isClosed()).isTrue();
     }
 
+    @Test
+    public void whoAsksForTheMachinesOfAClosedForrestIsAnswered() throws Exception {
+        Forrest forrest = rig.start();
+        forrest.close();
+        assertThat(forrest.machines()
+                        .handle((machines, closed) -> closed == null)
+                        .get(10, TimeUnit.SECONDS))
+                .isFalse();
+    }
+
     // ---- the beginning
 
     @Test

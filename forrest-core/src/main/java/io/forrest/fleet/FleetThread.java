@@ -19,12 +19,15 @@ public final class FleetThread implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FleetThread.class);
     private static final Duration TICK = Duration.ofSeconds(1);
 
-    private final LinkedBlockingQueue<Runnable> mailbox = new LinkedBlockingQueue<>();
+    private final LinkedBlockingQueue<Letter> mailbox = new LinkedBlockingQueue<>();
     private final FleetTimings timings;
     private final Thread thread;
     private Fleet fleet;
     private boolean heardNews;
     private volatile boolean stopped;
+
+    /** What is in the mailbox: to be opened on the fleet thread, or sent back if that has ended. */
+    private record Letter(Runnable open, Runnable sendBack) {}
 
     public FleetThread(FleetTimings timings) {
         this.timings = timings;
@@ -39,30 +42,50 @@ public final class FleetThread implements AutoCloseable {
 
     /** Leaves an event in the mailbox. From any thread; never blocks. After {@link #close} it is dropped. */
     public void post(FleetEvent event) {
-        mailbox.add(() -> {
-            heardNews = true;
-            fleet.accept(event);
-        });
+        mail(new Letter(
+                () -> {
+                    heardNews = true;
+                    fleet.accept(event);
+                },
+                () -> {}));
     }
 
-    /** Asks something of the fleet on its thread. */
+    /** Asks something of the fleet on its thread. After {@link #close} the answer is an exception. */
     public <T> CompletableFuture<T> ask(Function<Fleet, T> question) {
         CompletableFuture<T> answer = new CompletableFuture<>();
-        mailbox.add(() -> {
-            try {
-                answer.complete(question.apply(fleet));
-            } catch (RuntimeException e) {
-                answer.completeExceptionally(e);
-            }
-        });
+        mail(new Letter(
+                () -> {
+                    try {
+                        answer.complete(question.apply(fleet));
+                    } catch (RuntimeException e) {
+                        answer.completeExceptionally(e);
+                    }
+                },
+                () -> answer.completeExceptionally(new IllegalStateException("Forrest is closed."))));
         return answer;
     }
 
     /** Starts nothing more and ends all machines; completes when they are gone. */
     public CompletableFuture<Void> endMachines() {
         CompletableFuture<Void> ended = new CompletableFuture<>();
-        mailbox.add(() -> fleet.close(() -> ended.complete(null)));
+        mail(new Letter(
+                () -> fleet.close(() -> ended.complete(null)),
+                () -> ended.completeExceptionally(new IllegalStateException("Forrest is closed."))));
         return ended;
+    }
+
+    private void mail(Letter letter) {
+        mailbox.add(letter);
+        // Whoever closes sets this first and empties the mailbox then: one of us two sees the letter.
+        if (stopped) {
+            sendBackAll();
+        }
+    }
+
+    private void sendBackAll() {
+        for (Letter letter = mailbox.poll(); letter != null; letter = mailbox.poll()) {
+            letter.sendBack().run();
+        }
     }
 
     private void loop() {
@@ -81,9 +104,9 @@ public final class FleetThread implements AutoCloseable {
                             waitNanos,
                             Math.min(lastNewsNanos + quietNanos - now, firstNewsNanos + longestQuietNanos - now));
                 }
-                Runnable letter = mailbox.poll(Math.max(0, waitNanos), TimeUnit.NANOSECONDS);
+                Letter letter = mailbox.poll(Math.max(0, waitNanos), TimeUnit.NANOSECONDS);
                 if (letter != null) {
-                    guarded(letter);
+                    guarded(letter.open());
                 }
                 now = System.nanoTime();
                 if (heardNews) {
@@ -122,7 +145,7 @@ public final class FleetThread implements AutoCloseable {
         }
     }
 
-    /** Ends the thread; what is left in the mailbox is dropped. */
+    /** Ends the thread; what is left in the mailbox is sent back. */
     @Override
     public void close() {
         stopped = true;
@@ -132,5 +155,6 @@ public final class FleetThread implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        sendBackAll();
     }
 }
