@@ -206,8 +206,22 @@ public class ForrestFailuresTest {
         assertThat(rig.image(build)).contains("old");
     }
 
+    @Test
+    public void aDiskThatABugKeepsFromBeingPromotedIsKeptToo() throws Exception {
+        rig.script = (vm, job) -> {
+            ForrestRig.install(vm, "hours of work");
+            ForrestRig.persist(vm);
+        };
+        rig.images.hooks().beforeNext(InMemoryImageStore.Call.PROMOTE, () -> {
+            throw new IllegalStateException("a bug in a plugin");
+        });
+        rig.start();
+        rig.queue(build);
+        assertRescued(rig.told.awaitEnd(build.id()), "a bug in a plugin");
+    }
+
     private void assertRescued(MachineSnapshot gone, String reason) throws IOException {
-        assertThat(gone.outcome().orElseThrow().disk()).isEqualTo(MachineOutcome.Disk.DISCARDED);
+        assertThat(gone.outcome().orElseThrow().disk()).isEqualTo(MachineOutcome.Disk.RESCUED);
         assertThat(gone.outcome().orElseThrow().reason()).contains("should have become the machine image", reason);
         assertThat(rig.leftOf(gone.id())).containsExactly("disk.img.rescued", "log.txt");
         assertThat(Files.readString(rig.runDirectory(gone.id()).resolve("disk.img.rescued")))

@@ -8,6 +8,8 @@ public record MachineOutcome(Disk disk, String reason) {
     public enum Disk {
         /** It is the machine type's image now. */
         PROMOTED,
+        /** It should have been promoted, but could not be; it is kept in the run directory. */
+        RESCUED,
         /** It was thrown away. */
         DISCARDED,
         /** There never was one. */

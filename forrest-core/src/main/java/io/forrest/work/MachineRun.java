@@ -217,24 +217,28 @@ final class MachineRun {
             workshop.images().promote(type.id(), directory.disk());
             return new MachineOutcome(MachineOutcome.Disk.PROMOTED, request.reason());
         } catch (PluginException e) {
-            return rescued(e);
+            return rescued(e.getMessage());
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: the disk of {} could not be promoted.", machine, e);
+            return rescued("there is a bug in Forrest or a plugin: " + e);
         }
     }
 
     /** The job was told that its disk persists, so a failure of ours must not cost the disk. */
-    private MachineOutcome rescued(PluginException failure) {
-        String reason = "it should have become the machine image, but " + failure.getMessage();
+    private MachineOutcome rescued(String failure) {
+        String reason = "it should have become the machine image, but " + failure;
         try {
             Files.move(directory.disk(), directory.rescuedDisk(), StandardCopyOption.ATOMIC_MOVE);
             LOG.error(
                     "The disk of {} could not be promoted and is kept as {}: {}",
                     machine,
                     directory.rescuedDisk(),
-                    failure.getMessage());
+                    failure);
+            return new MachineOutcome(MachineOutcome.Disk.RESCUED, reason);
         } catch (IOException e) {
-            LOG.error("The disk of {} could neither be promoted nor kept: {}; {}", machine, failure.getMessage(), e);
+            LOG.error("The disk of {} could neither be promoted nor kept: {}; {}", machine, failure, e.toString());
+            return discarded(reason);
         }
-        return discarded(reason);
     }
 
     private static MachineOutcome discarded(String reason) {
