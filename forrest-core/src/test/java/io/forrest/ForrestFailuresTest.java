@@ -132,6 +132,19 @@ public class ForrestFailuresTest {
     }
 
     @Test(dataProvider = "steps")
+    public void aPluginThatCannotBeLinkedFailsItsMachineAndHoldsNoRam(String name, Step step) throws Exception {
+        step.before(rig, () -> {
+            throw new NoClassDefFoundError("a library that a plugin lacks");
+        });
+        rig.start();
+        rig.queue(build);
+        MachineSnapshot failed = rig.told.awaitEnd(build.id());
+        assertThat(failed.reason()).as(name).contains("a library that a plugin lacks");
+        rig.assertNothingLeftOf(failed.id());
+        assertTheNextOneRuns();
+    }
+
+    @Test(dataProvider = "steps")
     public void aMachineWhoseJobIsCancelledDuringItsLaunchLeavesNothing(String name, Step step) throws Exception {
         Gate gate = new Gate();
         step.before(rig, gate);
@@ -227,6 +240,20 @@ public class ForrestFailuresTest {
         assertThat(Files.readString(rig.runDirectory(gone.id()).resolve("disk.img.rescued")))
                 .startsWith("hours of work");
         assertThat(rig.broker.sightings(TestConfigs.REPOSITORY)).isEmpty();
+    }
+
+    @Test
+    public void aBugInWhatReadsTheVolumesEndsTheMachineWithoutPersistingIt() throws Exception {
+        rig.script = (vm, job) -> ForrestRig.persist(vm);
+        rig.volumes.hooks().beforeNext(FakeGuestVolumes.Call.READ, () -> {
+            throw new NoClassDefFoundError("a library that a plugin lacks");
+        });
+        rig.start();
+        rig.queue(build);
+        MachineSnapshot gone = rig.told.awaitEnd(build.id());
+        assertThat(gone.outcome().orElseThrow().disk()).isEqualTo(MachineOutcome.Disk.DISCARDED);
+        assertThat(rig.image(build)).isEmpty();
+        rig.assertNothingLeftOf(gone.id());
     }
 
     @Test

@@ -57,7 +57,7 @@ public final class FleetThread implements AutoCloseable {
                 () -> {
                     try {
                         answer.complete(question.apply(fleet));
-                    } catch (RuntimeException e) {
+                    } catch (RuntimeException | Error e) {
                         answer.completeExceptionally(e);
                     }
                 },
@@ -140,7 +140,7 @@ public final class FleetThread implements AutoCloseable {
     private static void guarded(Runnable step) {
         try {
             step.run();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("A bug: the fleet could not take an event, and goes on without it.", e);
         }
     }

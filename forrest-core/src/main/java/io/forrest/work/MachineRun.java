@@ -81,8 +81,10 @@ final class MachineRun {
             abandon(e.kind(), e.getMessage());
         } catch (IOException e) {
             abandon(PluginException.Kind.BROKEN, "the run directory " + directory.path() + " cannot be made: " + e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // An Error, too: a plugin that lacks a library must not take the machine's RAM with it.
             LOG.error("A bug: {} could not be launched.", machine, e);
+            stopVm();
             abandon(PluginException.Kind.BROKEN, "a bug in Forrest or a plugin: " + e);
         }
     }
@@ -170,6 +172,17 @@ final class MachineRun {
         return runner;
     }
 
+    /** If a bug struck after its start, nobody else would. */
+    private void stopVm() {
+        try {
+            synchronized (this) {
+                vm.ifPresent(running -> running.stop(Duration.ZERO));
+            }
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: the VM of {} is not known to have stopped.", machine, e);
+        }
+    }
+
     private void abandon(PluginException.Kind kind, String reason) {
         removeRunner();
         removeVolumes();
@@ -183,7 +196,7 @@ final class MachineRun {
         MachineOutcome outcome;
         try {
             outcome = settleDisk(how);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("A bug: the disk of {} was not looked at, and is thrown away.", machine, e);
             outcome = new MachineOutcome(MachineOutcome.Disk.DISCARDED, "a bug in Forrest or a plugin: " + e);
         }
@@ -255,7 +268,7 @@ final class MachineRun {
                     .remove(machine.type().repository(), registered.get().runnerId());
         } catch (PluginException e) {
             LOG.info("The runner of {} is left to the sweep: {}", machine, e.getMessage());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("A bug: the runner of {} is left to the sweep.", machine, e);
         }
     }

@@ -179,7 +179,7 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
             pool.execute(() -> {
                 try {
                     work.run();
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | Error e) {
                     LOG.error("A bug in Forrest or a plugin.", e);
                 }
             });
