@@ -529,7 +529,9 @@ public class ForrestTest {
                 .extracting(Object::toString)
                 .hasSize(2)
                 .allSatisfy(problem -> assertThat(problem)
-                        .contains("setup_template of acme/firmware/broken", "no directory " + empty));
+                        .contains(
+                                "repositories.acme.firmware.machines.broken.setup_template.path",
+                                "no directory " + empty));
         rig.queue(broken);
         MachineSnapshot gone = rig.told.awaitEnd(broken.id());
         assertThat(gone.reason()).contains("the setup template has no directory " + empty.resolve("cloud-init"));

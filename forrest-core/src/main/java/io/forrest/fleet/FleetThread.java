@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The one thread that a {@link Fleet} lives on, and the mailbox before it.
  *
- * <p>After the first news it waits until none came for {@link FleetTimings#quiet}, though never longer than
- * {@link FleetTimings#longestQuiet}, before it plans: a burst of webhooks is planned as a whole, so that its biggest
- * machine is placed first whichever came first.
+ * <p>After the first news it waits until none came for {@link FleetTimings#quiet}, or {@link FleetTimings#burstQuiet} if
+ * several jobs come, though never longer than {@link FleetTimings#longestQuiet}, before it plans: a burst of webhooks is
+ * planned as a whole, so that its biggest machine is placed first whichever came first.
  */
 public final class FleetThread implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FleetThread.class);
@@ -24,6 +24,10 @@ public final class FleetThread implements AutoCloseable {
     private final Thread thread;
     private Fleet fleet;
     private boolean heardNews;
+
+    /** How many queued jobs were heard of since the last plan. */
+    private int queuedJobs;
+
     private volatile boolean stopped;
 
     /** What is in the mailbox: to be opened on the fleet thread, or sent back if that has ended. */
@@ -89,7 +93,6 @@ public final class FleetThread implements AutoCloseable {
     }
 
     private void loop() {
-        long quietNanos = timings.quiet().toNanos();
         long longestQuietNanos = timings.longestQuiet().toNanos();
         long lastTickNanos = System.nanoTime() - TICK.toNanos();
         boolean mustPlan = false;
@@ -98,6 +101,7 @@ public final class FleetThread implements AutoCloseable {
         while (!stopped) {
             try {
                 long now = System.nanoTime();
+                long quietNanos = quiet().toNanos();
                 long waitNanos = lastTickNanos + TICK.toNanos() - now;
                 if (mustPlan) {
                     waitNanos = Math.min(
@@ -117,8 +121,10 @@ public final class FleetThread implements AutoCloseable {
                         firstNewsNanos = now;
                     }
                 }
-                if (mustPlan && (now - lastNewsNanos >= quietNanos || now - firstNewsNanos >= longestQuietNanos)) {
+                if (mustPlan
+                        && (now - lastNewsNanos >= quiet().toNanos() || now - firstNewsNanos >= longestQuietNanos)) {
                     mustPlan = false;
+                    queuedJobs = 0;
                     guarded(fleet::plan);
                 }
                 if (now - lastTickNanos >= TICK.toNanos()) {
@@ -134,6 +140,10 @@ public final class FleetThread implements AutoCloseable {
                 return;
             }
         }
+    }
+
+    private Duration quiet() {
+        return queuedJobs > 1 ? timings.burstQuiet() : timings.quiet();
     }
 
     /** A bug in one event must not stop all that come after it. */

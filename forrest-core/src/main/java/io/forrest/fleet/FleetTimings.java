@@ -5,7 +5,8 @@ import java.time.Duration;
 /**
  * How long the fleet waits for what.
  *
- * @param quiet demand is looked at when nothing was heard for this long, so that a burst is planned as a whole
+ * @param quiet demand is looked at when nothing was heard for this long; a single job should not wait
+ * @param burstQuiet this long once two queued jobs were heard of: more may be on their way, and the biggest goes first
  * @param longestQuiet but after the first news no later than this
  * @param startTimeout how long a VM may take until its runner is online
  * @param stopTimeout how long a guest may take to power off once its job is over
@@ -17,6 +18,7 @@ import java.time.Duration;
  */
 public record FleetTimings(
         Duration quiet,
+        Duration burstQuiet,
         Duration longestQuiet,
         Duration startTimeout,
         Duration stopTimeout,
@@ -27,7 +29,8 @@ public record FleetTimings(
         Duration longestBackOff) {
     public static final FleetTimings DEFAULT = new FleetTimings(
             Duration.ofMillis(10),
-            Duration.ofMillis(40),
+            Duration.ofMillis(100),
+            Duration.ofSeconds(1),
             Duration.ofMinutes(15),
             Duration.ofMinutes(15),
             Duration.ofMinutes(15),
@@ -39,6 +42,7 @@ public record FleetTimings(
     public FleetTimings withStartTimeout(Duration timeout) {
         return new FleetTimings(
                 quiet,
+                burstQuiet,
                 longestQuiet,
                 timeout,
                 stopTimeout,
@@ -52,6 +56,7 @@ public record FleetTimings(
     public FleetTimings withStopTimeout(Duration timeout) {
         return new FleetTimings(
                 quiet,
+                burstQuiet,
                 longestQuiet,
                 startTimeout,
                 timeout,
@@ -64,11 +69,22 @@ public record FleetTimings(
 
     public FleetTimings withSweep(Duration sweep, Duration sighting, Duration orphan) {
         return new FleetTimings(
-                quiet, longestQuiet, startTimeout, stopTimeout, sweep, sighting, orphan, firstBackOff, longestBackOff);
+                quiet,
+                burstQuiet,
+                longestQuiet,
+                startTimeout,
+                stopTimeout,
+                sweep,
+                sighting,
+                orphan,
+                firstBackOff,
+                longestBackOff);
     }
 
+    /** {@code shortest} in a burst, too. */
     public FleetTimings withQuiet(Duration shortest, Duration longest) {
         return new FleetTimings(
+                shortest,
                 shortest,
                 longest,
                 startTimeout,
@@ -83,6 +99,7 @@ public record FleetTimings(
     public FleetTimings withBackOff(Duration first, Duration longest) {
         return new FleetTimings(
                 quiet,
+                burstQuiet,
                 longestQuiet,
                 startTimeout,
                 stopTimeout,

@@ -78,6 +78,7 @@ public final class DemoCommand implements Callable<Integer> {
         Accelerators.Choice accelerator = Accelerators.choose();
         screen.say("VMs     QEMU with " + accelerator.name()
                 + accelerator.because().map(why -> "; " + why).orElse(""));
+        screen.say("guest   being built" + (guest == DemoGuest.DEBIAN ? ", of Debian's packages: some minutes" : ""));
         Instant before = Instant.now();
         guest.install(work);
         screen.say("guest   " + DemoGuest.image(work) + ", " + guest.imageBytes(work) / (1 << 20) + " MiB, built in "
