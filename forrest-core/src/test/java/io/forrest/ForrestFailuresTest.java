@@ -273,6 +273,43 @@ public class ForrestFailuresTest {
 
     // ---- the forge
 
+    @DataProvider
+    public Object[][] withdrawalFailures() {
+        CallHooks.Hook outage = () -> {
+            throw new PluginException(PluginException.Kind.RETRY_LATER, "503");
+        };
+        CallHooks.Hook bug = () -> {
+            throw new IllegalStateException("a bug in a plugin");
+        };
+        return new Object[][] {{"an outage", outage}, {"a bug", bug}};
+    }
+
+    @Test(dataProvider = "withdrawalFailures")
+    public void aSurplusMachineWhoseRunnerCouldNotBeWithdrawnIsTriedAgain(String name, CallHooks.Hook failure)
+            throws Exception {
+        rig.hypervisor.guest(vm -> {
+            rig.broker.connect(ForrestRig.runnerId(vm));
+            vm.runForEver();
+        });
+        CountDownLatch tried = new CountDownLatch(1);
+        rig.broker.hooks().beforeNext(FakeRunnerBroker.Call.REMOVE, () -> {
+            tried.countDown();
+            failure.run();
+        });
+        rig.start();
+        JobId job = rig.jobs.queue(build.id());
+        FakeVm vm = rig.nextVm();
+        rig.told.await(vm.spec().machine(), MachineState.STARTING);
+        rig.jobs.complete(job);
+        assertThat(tried.await(30, TimeUnit.SECONDS)).as(name).isTrue();
+        ForrestRig.eventually("it is withdrawn", () -> {
+            rig.clock.advance(Duration.ofSeconds(1));
+            return rig.told.statesOf(vm.spec().machine()).contains(MachineState.STOPPED);
+        });
+        rig.assertNothingLeftOf(vm.spec().machine());
+        assertThat(rig.told.awaitEnd(build.id()).reason()).as(name).contains("no job wants it any more");
+    }
+
     @Test
     public void aForgeThatCannotListItsRunnersHoldsNobodyUp() throws Exception {
         rig.broker.hooks().beforeEach(FakeRunnerBroker.Call.LIST, () -> {

@@ -109,6 +109,10 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
                                                 runner.get().runnerId())));
             } catch (PluginException e) {
                 workshop.events().accept(new FleetEvent.WithdrawalFailed(machine, e.getMessage()));
+            } catch (RuntimeException | Error e) {
+                LOG.error("A bug: the runner of {} could not be withdrawn.", machine, e);
+                workshop.events()
+                        .accept(new FleetEvent.WithdrawalFailed(machine, "a bug in Forrest or a plugin: " + e));
             }
         });
     }
