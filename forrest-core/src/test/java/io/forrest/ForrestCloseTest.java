@@ -9,6 +9,11 @@ import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineId;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
+import io.forrest.spi.Hypervisor;
+import io.forrest.spi.HypervisorCapability;
+import io.forrest.spi.PluginException;
+import io.forrest.spi.Vm;
+import io.forrest.spi.VmExit;
 import io.forrest.spi.VmSpec;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeHypervisor;
@@ -23,7 +28,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import org.testng.annotations.AfterMethod;
 import org.testng.annotations.BeforeMethod;
@@ -113,6 +121,63 @@ public class ForrestCloseTest {
         promotion.open();
         closed.get(30, TimeUnit.SECONDS);
         assertThat(rig.image(build)).contains("installed");
+    }
+
+    @Test
+    public void aVmThatThrowsWhenItIsStoppedDoesNotKeepOthersAlive() throws Exception {
+        rig.hypervisor.guest(ForrestRig.idle());
+        Forrest forrest = rig.open(rig.builder().hypervisor(new HypervisorWithBugInStop(rig.hypervisor)));
+        forrest.start();
+        rig.queue(build);
+        rig.queue(build);
+        rig.told.await(2, machine -> machine.state() == MachineState.STARTING);
+        forrest.close();
+        assertThat(rig.hypervisor.running()).isEmpty();
+    }
+
+    private record HypervisorWithBugInStop(FakeHypervisor sound) implements Hypervisor {
+        private record VmWithBug(Vm sound) implements Vm {
+            @Override
+            public OptionalLong processId() {
+                return sound.processId();
+            }
+
+            @Override
+            public CompletionStage<VmExit> exit() {
+                return sound.exit();
+            }
+
+            @Override
+            public void stop(Duration grace) {
+                sound.stop(grace);
+                throw new IllegalStateException("a bug in a plugin");
+            }
+        }
+
+        @Override
+        public Set<HypervisorCapability> capabilities() {
+            return sound.capabilities();
+        }
+
+        @Override
+        public List<HostProblem> checkHost() {
+            return sound.checkHost();
+        }
+
+        @Override
+        public Vm start(VmSpec spec) throws PluginException {
+            return new VmWithBug(sound.start(spec));
+        }
+
+        @Override
+        public Optional<Vm> find(Path runDirectory) throws PluginException {
+            return sound.find(runDirectory);
+        }
+
+        @Override
+        public void close() {
+            sound.close();
+        }
     }
 
     @Test

@@ -84,6 +84,7 @@ final class MachineRun {
         } catch (RuntimeException | Error e) {
             // An Error, too: a plugin that lacks a library must not take the machine's RAM with it.
             LOG.error("A bug: {} could not be launched.", machine, e);
+            // If the bug struck after its VM was started, nobody else would stop that.
             stopVm();
             abandon(PluginException.Kind.BROKEN, "a bug in Forrest or a plugin: " + e);
         }
@@ -117,7 +118,7 @@ final class MachineRun {
         synchronized (this) {
             vm = Optional.of(started);
             if (endReason.isPresent()) {
-                started.stop(Duration.ZERO);
+                stopVm();
             }
         }
         tell(new FleetEvent.VmStarted(machine, workshop.clock().instant(), started.processId()));
@@ -163,7 +164,7 @@ final class MachineRun {
     synchronized void end(String reason) {
         if (endReason.isEmpty()) {
             endReason = Optional.of(reason);
-            vm.ifPresent(running -> running.stop(Duration.ZERO));
+            stopVm();
         }
     }
 
@@ -172,12 +173,10 @@ final class MachineRun {
         return runner;
     }
 
-    /** If a bug struck after its start, nobody else would. */
-    private void stopVm() {
+    /** Does nothing if there is none yet. */
+    private synchronized void stopVm() {
         try {
-            synchronized (this) {
-                vm.ifPresent(running -> running.stop(Duration.ZERO));
-            }
+            vm.ifPresent(running -> running.stop(Duration.ZERO));
         } catch (RuntimeException | Error e) {
             LOG.error("A bug: the VM of {} is not known to have stopped.", machine, e);
         }
