@@ -37,6 +37,12 @@ install_runner() {
 # An image that was persisted, or built with one, has a runner already. One of another version that came from here is
 # replaced: GitHub turns old runners away.
 if [ ! -x runner/run.sh ] || { [ -e runner/.forrest-version ] && [ "$(cat runner/.forrest-version)" != "$VERSION" ]; }; then
+    case $VERSION$SHA256 in
+        *'<'*)
+            echo "forrest: there is no runner, and the machine type's parameters do not say which: RUNNER_VERSION, RUNNER_HASH"
+            exit 1
+            ;;
+    esac
     wait=2
     until install_runner; do
         if [ "$wait" -gt 60 ]; then
