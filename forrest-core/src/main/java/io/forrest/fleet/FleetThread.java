@@ -1,5 +1,6 @@
 package io.forrest.fleet;
 
+import io.forrest.domain.JobStatus;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -19,14 +20,19 @@ public final class FleetThread implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FleetThread.class);
     private static final Duration TICK = Duration.ofSeconds(1);
 
+    /** Jobs that come closer upon each other than this come together. */
+    private static final Duration BURST_GAP = Duration.ofMillis(250);
+
     private final LinkedBlockingQueue<Letter> mailbox = new LinkedBlockingQueue<>();
     private final FleetTimings timings;
     private final Thread thread;
     private Fleet fleet;
     private boolean heardNews;
 
-    /** How many queued jobs were heard of since the last plan. */
-    private int queuedJobs;
+    /** When the last queued job was heard of, and whether it came soon after the one before. */
+    private long lastQueuedNanos = System.nanoTime() - BURST_GAP.toNanos();
+
+    private boolean inBurst;
 
     private volatile boolean stopped;
 
@@ -49,6 +55,10 @@ public final class FleetThread implements AutoCloseable {
         mail(new Letter(
                 () -> {
                     heardNews = true;
+                    if (event instanceof FleetEvent.JobObserved job
+                            && job.observation().status() == JobStatus.QUEUED) {
+                        noteQueued(System.nanoTime());
+                    }
                     fleet.accept(event);
                 },
                 () -> {}));
@@ -124,7 +134,7 @@ public final class FleetThread implements AutoCloseable {
                 if (mustPlan
                         && (now - lastNewsNanos >= quiet().toNanos() || now - firstNewsNanos >= longestQuietNanos)) {
                     mustPlan = false;
-                    queuedJobs = 0;
+                    inBurst = false;
                     guarded(fleet::plan);
                 }
                 if (now - lastTickNanos >= TICK.toNanos()) {
@@ -142,8 +152,13 @@ public final class FleetThread implements AutoCloseable {
         }
     }
 
+    private void noteQueued(long nowNanos) {
+        inBurst = nowNanos - lastQueuedNanos < BURST_GAP.toNanos();
+        lastQueuedNanos = nowNanos;
+    }
+
     private Duration quiet() {
-        return queuedJobs > 1 ? timings.burstQuiet() : timings.quiet();
+        return inBurst ? timings.burstQuiet() : timings.quiet();
     }
 
     /** A bug in one event must not stop all that come after it. */

@@ -6,7 +6,8 @@ import java.time.Duration;
  * How long the fleet waits for what.
  *
  * @param quiet demand is looked at when nothing was heard for this long; a single job should not wait
- * @param burstQuiet this long once two queued jobs were heard of: more may be on their way, and the biggest goes first
+ * @param burstQuiet this long once queued jobs come in quick succession: more may be on their way, and the biggest goes
+ *     first
  * @param longestQuiet but after the first news no later than this
  * @param startTimeout how long a VM may take until its runner is online
  * @param stopTimeout how long a guest may take to power off once its job is over
@@ -28,7 +29,7 @@ public record FleetTimings(
         Duration firstBackOff,
         Duration longestBackOff) {
     public static final FleetTimings DEFAULT = new FleetTimings(
-            Duration.ofMillis(10),
+            Duration.ofMillis(30),
             Duration.ofMillis(100),
             Duration.ofSeconds(1),
             Duration.ofMinutes(15),

@@ -20,6 +20,7 @@ import org.testng.annotations.Test;
 
 /** Webhooks over HTTP, as many at once as a matrix build makes. */
 public class BurstTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final RepositoryId REPOSITORY = new RepositoryId("acme", "firmware");
 
     @Test(groups = "loop")
@@ -42,17 +43,13 @@ public class BurstTest {
                     String type = i < 46 ? "small" : "big";
                     gitHub.queueJob(EmbeddedGitHub.JobRequest.push(REPOSITORY, type + i, type, "true"));
                 }
-                // There is room for two big ones and nothing else.
+                // Who comes first may start before the others are heard of; there is room for two big ones beside it.
                 List<String> first = new ArrayList<>();
-                for (int i = 0; i < 2; i++) {
-                    first.add(hypervisor
-                            .nextVm(Duration.ofSeconds(30))
-                            .spec()
-                            .machine()
-                            .type()
-                            .type());
+                for (int i = 0; i < 3; i++) {
+                    first.add(
+                            hypervisor.nextVm(PATIENCE).spec().machine().type().type());
                 }
-                assertThat(first).containsOnly("big");
+                assertThat(first).filteredOn("big"::equals).hasSize(2);
             }
         }
     }
@@ -65,7 +62,7 @@ public class BurstTest {
         Files.writeString(
                 config,
                 """
-                host: {base_dir: %1$s/base, ram: 16G, qemu: {accelerator: tcg}}
+                host: {base_dir: %1$s/base, ram: 17G, qemu: {accelerator: tcg}}
                 github: {api_url: "%2$s", app_id: "%3$s", jwt_key_file: %1$s/key.pem, webhook_secret: "%4$s"}
                 .machine: &machine {base_image: %1$s/src.raw, setup_template: {path: %1$s/template}, cpus: 1, disk: 1M}
                 repositories:

@@ -75,6 +75,7 @@ final class DemoScreen implements ForrestListener {
                 switch (outcome.disk()) {
                     case PROMOTED -> "promoted: ";
                     case DISCARDED -> "thrown away: ";
+                    case RESCUED -> "kept aside: ";
                     case NONE -> "never had a disk: ";
                 };
         return disk + outcome.reason();
