@@ -15,6 +15,7 @@ import io.forrest.spi.PluginException;
 import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
 import io.forrest.spi.VmSpec;
+import io.forrest.testing.CallHooks;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeHypervisor;
 import io.forrest.testing.FakeRunnerBroker;
@@ -332,6 +333,28 @@ public class ForrestCloseTest {
         rig.start();
         assertThat(rig.leftOf(left)).containsExactly("disk.img.rescued", "log.txt");
         assertThat(rig.leftOf(unfinished)).containsExactly("disk.img.rescued");
+    }
+
+    @DataProvider
+    public Object[][] findFailures() {
+        CallHooks.Hook bug = () -> {
+            throw new IllegalStateException("a bug in a plugin");
+        };
+        CallHooks.Hook broken = () -> {
+            throw new PluginException(PluginException.Kind.BROKEN, "cannot look");
+        };
+        return new Object[][] {{bug}, {broken}};
+    }
+
+    @Test(dataProvider = "findFailures")
+    public void aLeftOverWhoseVmCannotBeLookedForKeepsItsFilesAndForrestStartsAllTheSame(CallHooks.Hook failure)
+            throws Exception {
+        MachineId left = leftOver("disk.img");
+        rig.hypervisor.hooks().beforeNext(FakeHypervisor.Call.FIND, failure);
+        rig.start();
+        assertThat(rig.leftOf(left)).containsExactly("disk.img");
+        rig.queue(build);
+        rig.told.awaitEnd(build.id());
     }
 
     @Test

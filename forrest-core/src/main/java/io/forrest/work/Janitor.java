@@ -68,6 +68,8 @@ public final class Janitor {
                     run.machine(),
                     run.path(),
                     e.toString());
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: what is left of {} stays in {}.", run.machine(), run.path(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -84,6 +86,8 @@ public final class Janitor {
                 }
             } catch (PluginException e) {
                 LOG.info("Old runners of {} are left to the sweep: {}", repository, e.getMessage());
+            } catch (RuntimeException | Error e) {
+                LOG.error("A bug: old runners of {} are left to the sweep.", repository, e);
             }
         });
     }
