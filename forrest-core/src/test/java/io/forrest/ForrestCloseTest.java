@@ -327,6 +327,36 @@ public class ForrestCloseTest {
     }
 
     @Test
+    public void directoriesThatAreNotOfAMachineAreLeftAlone() throws Exception {
+        MachineId foreign = MachineId.random(TestConfigs.typeId("other"));
+        List<String> places = List.of(
+                "runs/acme/firmware/build/backup",
+                "runs/acme/firmware/build/" + foreign.runnerName(),
+                "runs/acme/firmware/build/forrest-build-tooshort",
+                "runs/acme/firmware/" + foreign.runnerName(),
+                "runs/" + foreign.runnerName(),
+                "machines/acme/firmware/other/" + foreign.runnerName());
+        for (String place : places) {
+            Files.createDirectories(rig.baseDirectory.resolve(place));
+            Files.writeString(rig.baseDirectory.resolve(place).resolve("disk.img"), "precious");
+        }
+        Files.writeString(rig.baseDirectory.resolve("runs/notes.txt"), "precious");
+        Path elsewhere = Files.createDirectory(rig.directory.resolve("elsewhere"));
+        Files.writeString(elsewhere.resolve("disk.img"), "precious");
+        Files.createSymbolicLink(
+                rig.baseDirectory
+                        .resolve("runs/acme/firmware/build")
+                        .resolve(MachineId.random(build.id()).runnerName()),
+                elsewhere);
+        rig.start();
+        for (String place : places) {
+            assertThat(rig.baseDirectory.resolve(place).resolve("disk.img")).hasContent("precious");
+        }
+        assertThat(rig.baseDirectory.resolve("runs/notes.txt")).hasContent("precious");
+        assertThat(elsewhere.resolve("disk.img")).hasContent("precious");
+    }
+
+    @Test
     public void aRescuedDiskIsLeftAlone() throws Exception {
         MachineId left = leftOver("disk.img.rescued", "log.txt");
         MachineId unfinished = leftOver("disk.img", "disk.img.rescued");

@@ -37,7 +37,10 @@ record RunDirectory(MachineId machine, Path path) {
             for (Path repository : directories(owner)) {
                 for (Path type : directories(repository)) {
                     for (Path run : directories(type)) {
-                        parse(owner, repository, type, run).ifPresent(found::add);
+                        // Forrest makes no links here: what is behind one is somebody else's.
+                        if (!Files.isSymbolicLink(run)) {
+                            parse(owner, repository, type, run).ifPresent(found::add);
+                        }
                     }
                 }
             }
