@@ -131,6 +131,19 @@ public class ForrestFailuresTest {
         assertTheNextOneRuns();
     }
 
+    @Test
+    public void aPluginThatFailsWithoutWordsFailsItsMachineAllTheSame() throws Exception {
+        VM.before(rig, () -> {
+            throw new PluginException(PluginException.Kind.BROKEN, new IOException().getMessage());
+        });
+        rig.start();
+        rig.queue(build);
+        MachineSnapshot failed = rig.told.awaitEnd(build.id());
+        assertThat(failed.reason()).isEqualTo("no reason was given");
+        rig.assertNothingLeftOf(failed.id());
+        assertTheNextOneRuns();
+    }
+
     @Test(dataProvider = "steps")
     public void aPluginThatCannotBeLinkedFailsItsMachineAndHoldsNoRam(String name, Step step) throws Exception {
         step.before(rig, () -> {

@@ -18,13 +18,18 @@ public class PluginException extends Exception {
 
     /** {@code message} is one line for the operator: where, what, and what to do. */
     public PluginException(Kind kind, String message) {
-        super(message);
+        super(spoken(message));
         this.kind = Objects.requireNonNull(kind);
     }
 
     public PluginException(Kind kind, String message, Throwable cause) {
-        super(message, cause);
+        super(spoken(message), cause);
         this.kind = Objects.requireNonNull(kind);
+    }
+
+    /** The message is often that of another exception, which may have none; operators are told something all the same. */
+    private static String spoken(String message) {
+        return Objects.requireNonNullElse(message, "no reason was given");
     }
 
     public Kind kind() {
