@@ -3,18 +3,12 @@ package io.forrest;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
-import com.tngtech.archunit.core.domain.JavaClasses;
-import com.tngtech.archunit.core.importer.ClassFileImporter;
-import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import io.forrest.testing.HouseRules;
 import org.testng.annotations.Test;
 
 /** The rules of the house, each with its reason. */
-public class ArchitectureTest {
-    private final JavaClasses core = new ClassFileImporter()
-            .withImportOption(new ImportOption.DoNotIncludeTests())
-            .importPackages("io.forrest");
-
+public class ArchitectureTest extends HouseRules {
     @Test
     public void theSpiSeesTheDomainAndTheJdkOnly() {
         classes()
@@ -24,7 +18,7 @@ public class ArchitectureTest {
                 .onlyDependOnClassesThat()
                 .resideInAnyPackage("io.forrest.spi", "io.forrest.domain", "java..")
                 .because("a plugin must not be tied to libraries or inner parts of one version of Forrest")
-                .check(core);
+                .check(house);
     }
 
     @Test
@@ -36,19 +30,7 @@ public class ArchitectureTest {
                 .onlyDependOnClassesThat()
                 .resideInAnyPackage("io.forrest.domain", "java..")
                 .because("everything depends on it")
-                .check(core);
-    }
-
-    @Test
-    public void onlyModulesKnowGuice() {
-        noClasses()
-                .that()
-                .haveSimpleNameNotEndingWith("Module")
-                .should()
-                .dependOnClassesThat()
-                .resideInAnyPackage("com.google.inject..", "jakarta.inject..")
-                .because("an embedder without Guice constructs everything by hand")
-                .check(core);
+                .check(house);
     }
 
     @Test
@@ -60,7 +42,7 @@ public class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage("java.io..", "java.nio..", "java.net..", "io.forrest.work..", "io.forrest")
                 .because("it decides on one thread, and whatever blocks there holds up every machine")
-                .check(core);
+                .check(house);
     }
 
     @Test
@@ -82,6 +64,6 @@ public class ArchitectureTest {
                 .should()
                 .beFreeOfCycles()
                 .because("a circle can only be understood as a whole")
-                .check(core);
+                .check(house);
     }
 }
