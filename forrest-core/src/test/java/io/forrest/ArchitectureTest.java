@@ -54,7 +54,7 @@ public class ArchitectureTest extends HouseRules {
                 .dependOnClassesThat()
                 .resideInAPackage("org.yaml..")
                 .because("a library has one owner, who can be asked and who can replace it")
-                .check(core);
+                .check(house);
     }
 
     @Test

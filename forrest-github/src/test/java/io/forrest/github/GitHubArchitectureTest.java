@@ -2,17 +2,11 @@ package io.forrest.github;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 
-import com.tngtech.archunit.core.domain.JavaClasses;
-import com.tngtech.archunit.core.importer.ClassFileImporter;
-import com.tngtech.archunit.core.importer.ImportOption;
+import io.forrest.testing.HouseRules;
 import org.testng.annotations.Test;
 
 /** The rules of this module, each with its reason. */
-public class GitHubArchitectureTest {
-    private final JavaClasses classes = new ClassFileImporter()
-            .withImportOption(new ImportOption.DoNotIncludeTests())
-            .importPackages("io.forrest.github");
-
+public class GitHubArchitectureTest extends HouseRules {
     @Test
     public void theEmbeddedGitHubKnowsNothingOfTheClient() {
         noClasses()
@@ -22,7 +16,7 @@ public class GitHubArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage("io.forrest.github", "org.kohsuke..")
                 .because("a mistake that both had in common would never be found")
-                .check(classes);
+                .check(house);
     }
 
     @Test
@@ -34,6 +28,6 @@ public class GitHubArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage("io.forrest.github.embedded", "com.sun..")
                 .because("the real GitHub is to be served no other way")
-                .check(classes);
+                .check(house);
     }
 }

@@ -19,7 +19,6 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -79,10 +78,10 @@ public final class DemoCommand implements Callable<Integer> {
         screen.say("VMs     QEMU with " + accelerator.name()
                 + accelerator.because().map(why -> "; " + why).orElse(""));
         screen.say("guest   being built" + (guest == DemoGuest.DEBIAN ? ", of Debian's packages: some minutes" : ""));
-        Instant before = Instant.now();
+        long beforeNanos = System.nanoTime();
         guest.install(work);
         screen.say("guest   " + DemoGuest.image(work) + ", " + guest.imageBytes(work) / (1 << 20) + " MiB, built in "
-                + DemoScreen.seconds(Duration.between(before, Instant.now())));
+                + DemoScreen.seconds(Duration.ofNanos(System.nanoTime() - beforeNanos)));
         EmbeddedGitHub gitHub = cleanUp.add(new EmbeddedGitHub(Clock.systemUTC()));
         Path config = writeConfig(work, gitHub, accelerator.name());
         screen.say("GitHub  embedded, at " + gitHub.apiUrl());
