@@ -40,7 +40,7 @@ public class ConfigPrinterTest {
                                   base_machine: acme/images/debian-trixie-base
                                   use_base: if_newer
                                   setup_template:
-                                    path: /etc/forrest/templates/generic
+                                    path: /etc/forrest/setup-templates/generic
                                     parameters:
                                       RUNNER_HASH: sha256-of-actions-runner-linux-x64-2.330.0.tar.gz
                                       RUNNER_VERSION: "2.330.0"
