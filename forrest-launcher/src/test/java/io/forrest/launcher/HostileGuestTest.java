@@ -3,6 +3,7 @@ package io.forrest.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forrest.domain.JobId;
+import io.forrest.fleet.FleetTimings;
 import io.forrest.fleet.MachineOutcome;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -28,7 +29,7 @@ public class HostileGuestTest {
 
     @BeforeClass
     public void open() throws Exception {
-        farm = new TinyFarm("512M");
+        farm = new TinyFarm("512M", FleetTimings.DEFAULT);
     }
 
     @AfterClass(alwaysRun = true)

@@ -5,6 +5,7 @@ import com.google.inject.multibindings.Multibinder;
 import io.forrest.ForrestListener;
 import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.fleet.FleetTimings;
 import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
@@ -32,8 +33,13 @@ final class TinyFarm implements AutoCloseable {
     private final Daemon daemon;
     private final Map<String, MachineSnapshot> machines = new ConcurrentHashMap<>();
 
-    /** Builds the guest and starts it all; {@code ram} is what the host hands out, a machine has 128M. */
-    TinyFarm(String ram) throws Exception {
+    /**
+     * Builds the guest and starts it all.
+     *
+     * @param ram what the host hands out; a machine has 128M
+     * @param timings for tests that cannot wait for the usual ones
+     */
+    TinyFarm(String ram, FleetTimings timings) throws Exception {
         for (String program : List.of("qemu-system-x86_64", "busybox", "cpio", "mcopy", "syslinux")) {
             HostNeeds.program(program);
         }
@@ -71,6 +77,7 @@ final class TinyFarm implements AutoCloseable {
         daemon = Daemon.of(config, new AbstractModule() {
             @Override
             protected void configure() {
+                bind(FleetTimings.class).toInstance(timings);
                 Multibinder.newSetBinder(binder(), ForrestListener.class)
                         .addBinding()
                         .toInstance(machine -> machines.put(machine.id().runnerName(), machine));
@@ -94,6 +101,11 @@ final class TinyFarm implements AutoCloseable {
 
     JobId queue(String name, String script) {
         return gitHub.queueJob(EmbeddedGitHub.JobRequest.push(REPOSITORY, name, "build", script));
+    }
+
+    /** All machines that were ever heard of, as last heard of. */
+    List<MachineSnapshot> machines() {
+        return List.copyOf(machines.values());
     }
 
     /** The machine that has or had the job, as last heard of. */
