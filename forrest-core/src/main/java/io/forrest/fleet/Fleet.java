@@ -327,6 +327,10 @@ public final class Fleet {
                             .isPresent())
                     .forEach(type -> backOffs.remove(type.id()));
         }
+        if (!machine.state().next().contains(MachineState.STOPPED)) {
+            // A bug may strike after the VM's start was told: its machine must be let go of all the same.
+            move(machine, MachineState.STOPPING, outcome.reason());
+        }
         move(machine, MachineState.STOPPED, outcome.reason());
         machines.remove(machine.id());
         withdrawAgainAt.remove(machine.id());

@@ -273,6 +273,15 @@ public class FleetTest {
     }
 
     @Test
+    public void aLaunchThatFailsAfterItsVmWasStartedLetsGoOfTheMachineAndItsRam() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        fleet.accept(new FleetEvent.LaunchFailed(machine, PluginException.Kind.BROKEN, "a bug in a plugin"));
+        assertThat(fleet.machines()).isEmpty();
+    }
+
+    @Test
     public void aPromotionEndsTheBackOffOfMachinesThatWaitedForTheImage() {
         queued(2, "derived");
         fleet.accept(new FleetEvent.LaunchFailed(
