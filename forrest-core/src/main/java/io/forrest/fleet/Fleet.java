@@ -137,6 +137,17 @@ public final class Fleet {
         }
     }
 
+    /** The forge says that it has, or had, a job; not which. */
+    private void seenAtWork(Machine machine) {
+        atWork(machine, Optional.empty());
+        if (machine.mustAskForJob()) {
+            // Its webhook is lost, or late: until the job is known to be taken it counts as queued, and a machine is
+            // started that nobody needs.
+            LOG.info("{} has a job, though none is known to have it: looking for it.", machine.id());
+            hands.refreshJobs();
+        }
+    }
+
     private Map<MachineType, Integer> demand(ForrestConfig current) {
         Map<MachineType, Integer> demand = new LinkedHashMap<>();
         for (JobObservation job : board.queued()) {
@@ -209,10 +220,7 @@ public final class Fleet {
                 move(machine, MachineState.STOPPED, "no job wants it any more");
                 machines.remove(machine.id());
             }
-            case REGISTERING -> {
-                move(machine, MachineState.STOPPING, "no job wants it any more");
-                hands.end(machine.id(), "no job wants it any more");
-            }
+            case REGISTERING -> endUnneeded(machine);
             default -> {
                 // Its runner may be taking a job this very moment. The forge refuses to remove a busy runner, so
                 // whoever's removal succeeds can be ended without harm.
@@ -229,13 +237,26 @@ public final class Fleet {
         find(event.machine()).ifPresent(machine -> {
             machine.setWithdrawing(false);
             if (event.removal() == RunnerBroker.Removal.BUSY) {
-                atWork(machine, Optional.empty());
-            } else if (machine.state().compareTo(MachineState.RUNNING) < 0) {
-                move(machine, MachineState.STOPPING, "no job wants it any more");
-                hands.end(machine.id(), "no job wants it any more");
+                seenAtWork(machine);
+            } else if (machine.state() == MachineState.STARTING || machine.state() == MachineState.WAITING) {
+                if (event.removal() == RunnerBroker.Removal.ALREADY_GONE) {
+                    // A runner goes by itself once it had its job, whose webhooks are late: the guest may be shutting
+                    // down, its disk to be kept.
+                    machine.jobIsOver();
+                    seenAtWork(machine);
+                } else {
+                    endUnneeded(machine);
+                }
+            } else if (machine.state() == MachineState.REGISTERED) {
+                endUnneeded(machine);
             }
-            // With a runner that is gone already while its machine works, the machine's own end tells the rest.
+            // Of a machine that works or ends, its own end tells the rest.
         });
+    }
+
+    private void endUnneeded(Machine machine) {
+        move(machine, MachineState.STOPPING, "no job wants it any more");
+        hands.end(machine.id(), "no job wants it any more");
     }
 
     private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
@@ -360,13 +381,7 @@ public final class Fleet {
             Machine machine = ours.get(runner.name());
             if (machine != null) {
                 if (runner.busy()) {
-                    atWork(machine, Optional.empty());
-                    if (machine.mustAskForJob()) {
-                        // Its webhook is lost, or late: until the job is known to be taken it counts as queued, and a
-                        // machine is started that nobody needs.
-                        LOG.info("{} is at work, though no job is known to have it: looking for it.", machine.id());
-                        hands.refreshJobs();
-                    }
+                    seenAtWork(machine);
                 } else if (runner.online() && machine.state() == MachineState.STARTING) {
                     move(machine, MachineState.WAITING, "its runner is online and waits for a job");
                 }

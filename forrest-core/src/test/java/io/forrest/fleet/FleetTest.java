@@ -218,6 +218,25 @@ public class FleetTest {
         fleet.plan();
         assertThat(state(machine)).isEqualTo(MachineState.RUNNING);
         assertThat(hands.ended).isEmpty();
+        // Which job it has is found out before it makes another machine start.
+        assertThat(hands.refreshes).isEqualTo(1);
+    }
+
+    @Test
+    public void aSurplusMachineWhoseRunnerIsGoneByItselfHadAJobAndMayShutDownInPeace() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        // It had another job, whose webhooks are late.
+        observe(1, "build", JobStatus.IN_PROGRESS, Optional.of("somebody else's runner"));
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.ALREADY_GONE));
+        fleet.plan();
+        assertThat(state(machine)).isEqualTo(MachineState.STOPPING);
+        assertThat(hands.ended).isEmpty();
+        assertThat(hands.refreshes).isEqualTo(1);
+        clock.advance(Duration.ofMinutes(15));
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(machine);
     }
 
     @Test
