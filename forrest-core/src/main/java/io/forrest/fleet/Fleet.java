@@ -206,7 +206,9 @@ public final class Fleet {
 
     private Planner.Situation situation(ForrestConfig current) {
         Set<MachineId> withdrawing = machines.values().stream()
-                .filter(Machine::withdrawing)
+                // One whose start took too long stays in the books of its job until that is settled, so that no other is
+                // made of the same image meanwhile.
+                .filter(machine -> machine.withdrawing() && !machine.startTimedOut())
                 .map(Machine::id)
                 .collect(Collectors.toSet());
         return new Planner.Situation(
@@ -221,15 +223,19 @@ public final class Fleet {
                 machines.remove(machine.id());
             }
             case REGISTERING -> endUnneeded(machine);
-            default -> {
-                // Its runner may be taking a job this very moment. The forge refuses to remove a busy runner, so
-                // whoever's removal succeeds can be ended without harm.
-                Instant again = withdrawAgainAt.get(machine.id());
-                if (again == null || !clock.instant().isBefore(again)) {
-                    machine.setWithdrawing(true);
-                    hands.withdrawRunner(machine.id());
-                }
-            }
+            default -> withdraw(machine);
+        }
+    }
+
+    /**
+     * Its runner may be taking a job this very moment. The forge refuses to remove a busy runner, so whoever's removal
+     * succeeds can be ended without harm.
+     */
+    private void withdraw(Machine machine) {
+        Instant again = withdrawAgainAt.getOrDefault(machine.id(), Instant.MIN);
+        if (!machine.withdrawing() && !clock.instant().isBefore(again)) {
+            machine.setWithdrawing(true);
+            hands.withdrawRunner(machine.id());
         }
     }
 
@@ -244,6 +250,8 @@ public final class Fleet {
                     // down, its disk to be kept.
                     machine.jobIsOver();
                     seenAtWork(machine);
+                } else if (machine.startTimedOut()) {
+                    endLateStarter(machine, machine.state() == MachineState.STARTING);
                 } else {
                     endUnneeded(machine);
                 }
@@ -264,8 +272,9 @@ public final class Fleet {
             machine.setWithdrawing(false);
             withdrawAgainAt.put(machine.id(), clock.instant().plus(Duration.ofSeconds(30)));
             LOG.warn(
-                    "{} is not needed any more, but its runner could not be withdrawn, so it goes on: {}",
+                    "{} {}, but its runner could not be withdrawn, so it goes on: {}",
                     machine.id(),
+                    machine.startTimedOut() ? "was not seen to come up" : "is not needed any more",
                     event.reason());
         });
     }
@@ -411,7 +420,7 @@ public final class Fleet {
         for (Machine machine : List.copyOf(machines.values())) {
             if (machine.state() == MachineState.STARTING
                     && !now.isBefore(machine.since().plus(timings.startTimeout()))) {
-                onStartTimeout(machine);
+                onStartTimeout(machine, now);
             } else if (machine.powerOffSince()
                     .filter(since -> !now.isBefore(since.plus(timings.stopTimeout())))
                     .isPresent()) {
@@ -444,16 +453,29 @@ public final class Fleet {
         }
     }
 
-    private void onStartTimeout(Machine machine) {
+    /**
+     * Its runner may be online, and even have a job, unseen while the forge could not be asked: it is withdrawn first. A
+     * forge that cannot be asked for as long again does not keep the RAM from others, and says nothing of the image.
+     */
+    private void onStartTimeout(Machine machine, Instant now) {
+        if (!now.isBefore(machine.since().plus(timings.startTimeout().multipliedBy(2)))) {
+            endLateStarter(machine, false);
+        } else {
+            machine.startTakesTooLong();
+            withdraw(machine);
+        }
+    }
+
+    private void endLateStarter(Machine machine, boolean imageIsToBlame) {
         String reason = "its runner did not come online within " + timings.startTimeout();
-        if (machine.runsOnOwnImage()) {
+        if (imageIsToBlame && machine.runsOnOwnImage()) {
             LOG.warn(
                     "{}: {}. Its machine image is set aside as .broken, the next machine starts from the base.",
                     machine.id(),
                     reason);
             hands.quarantine(machine.type().id());
         } else {
-            LOG.warn("{}: {}. It ran on its base, which is left as it is.", machine.id(), reason);
+            LOG.warn("{}: {}. The image it ran on is left as it is.", machine.id(), reason);
         }
         failed(machine.type().id(), reason);
         move(machine, MachineState.STOPPING, reason);

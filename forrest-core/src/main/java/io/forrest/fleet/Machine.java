@@ -22,6 +22,7 @@ final class Machine {
     private Optional<JobId> job = Optional.empty();
     private Optional<MachineOutcome> outcome = Optional.empty();
     private boolean withdrawing;
+    private boolean startTimedOut;
     private boolean sawJob;
     private boolean askedForJob;
     private boolean jobOver;
@@ -141,6 +142,15 @@ final class Machine {
 
     void setWithdrawing(boolean value) {
         withdrawing = value;
+    }
+
+    void startTakesTooLong() {
+        startTimedOut = true;
+    }
+
+    /** Whether its runner was not seen online in time. */
+    boolean startTimedOut() {
+        return startTimedOut;
     }
 
     void ended(MachineOutcome how) {

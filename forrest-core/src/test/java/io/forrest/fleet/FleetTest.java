@@ -332,8 +332,7 @@ public class FleetTest {
         queued(1, "build");
         MachineId onBase = hands.lastLaunched();
         bootUp(onBase, false);
-        clock.advance(Duration.ofMinutes(15));
-        fleet.tick();
+        timeOutTheStart(onBase);
         assertThat(hands.ended).containsExactly(onBase);
         assertThat(hands.quarantined).isEmpty();
         fleet.accept(new FleetEvent.VmExited(onBase, new VmExit(VmExit.Kind.STOPPED, "stopped")));
@@ -344,9 +343,53 @@ public class FleetTest {
         fleet.plan();
         MachineId onOwn = hands.lastLaunched();
         bootUp(onOwn, true);
+        timeOutTheStart(onOwn);
+        assertThat(hands.quarantined).containsExactly(BUILD.id());
+    }
+
+    private void timeOutTheStart(MachineId machine) {
         clock.advance(Duration.ofMinutes(15));
         fleet.tick();
-        assertThat(hands.quarantined).containsExactly(BUILD.id());
+        fleet.plan();
+        assertThat(hands.withdrawn).endsWith(machine);
+        assertThat(hands.ended).doesNotContain(machine);
+        // Until that is settled no other machine is made of an image that may be broken.
+        assertThat(hands.launched).endsWith(machine);
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+    }
+
+    @Test
+    public void aMachineThatIsAtWorkUnseenWhenItsStartTimesOutGoesOnAndItsImageStays() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, true);
+        clock.advance(Duration.ofMinutes(15));
+        fleet.tick();
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.BUSY));
+        clock.advance(Duration.ofHours(1));
+        fleet.tick();
+        assertThat(state(machine)).isEqualTo(MachineState.RUNNING);
+        assertThat(hands.ended).isEmpty();
+        assertThat(hands.quarantined).isEmpty();
+    }
+
+    @Test
+    public void whileTheForgeCannotBeAskedAStartHasTwiceItsTimeAndItsImageIsNotBlamed() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, true);
+        for (int minutes = 15; minutes < 30; minutes++) {
+            clock.advance(Duration.ofMinutes(minutes == 15 ? 15 : 1));
+            fleet.tick();
+            fleet.tick();
+            assertThat(hands.withdrawn).as("after %d min", minutes).hasSize(minutes - 14);
+            fleet.accept(new FleetEvent.WithdrawalFailed(machine, "503"));
+            assertThat(hands.ended).isEmpty();
+        }
+        clock.advance(Duration.ofMinutes(1));
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(machine);
+        assertThat(hands.quarantined).isEmpty();
     }
 
     @Test
