@@ -180,6 +180,7 @@ public final class Fleet {
             return;
         }
         ForrestConfig current = config.current();
+        dropOutdated(current);
         for (Planner.Decision decision : Planner.demandChanges(situation(current))) {
             if (decision instanceof Planner.Decision.Request request) {
                 Machine machine = new Machine(MachineId.random(request.type().id()), request.type(), clock.instant());
@@ -204,6 +205,28 @@ public final class Fleet {
         }
     }
 
+    /**
+     * A machine keeps its recipe, but one that only waits can make way for another of the new recipe. It might wait for
+     * ever otherwise: for more RAM than the host has any more, or for a mistake that has been corrected.
+     */
+    private void dropOutdated(ForrestConfig current) {
+        for (Machine machine : List.copyOf(machines.values())) {
+            if (machine.state() == MachineState.REQUESTED
+                    && current.machineType(machine.type().id())
+                            .filter(type -> !type.equals(machine.type()))
+                            .isPresent()) {
+                drop(machine, "its machine type was changed while it waited");
+            }
+        }
+    }
+
+    /** Of a machine that only waits there is nothing to end. */
+    private void drop(Machine machine, String reason) {
+        machine.ended(new MachineOutcome(MachineOutcome.Disk.NONE, reason));
+        move(machine, MachineState.STOPPED, reason);
+        machines.remove(machine.id());
+    }
+
     private Planner.Situation situation(ForrestConfig current) {
         Set<MachineId> withdrawing = machines.values().stream()
                 // One whose start took too long stays in the books of its job until that is settled, so that no other is
@@ -217,11 +240,7 @@ public final class Fleet {
 
     private void endSurplus(Machine machine) {
         switch (machine.state()) {
-            case REQUESTED -> {
-                machine.ended(new MachineOutcome(MachineOutcome.Disk.NONE, "no job wants it any more"));
-                move(machine, MachineState.STOPPED, "no job wants it any more");
-                machines.remove(machine.id());
-            }
+            case REQUESTED -> drop(machine, "no job wants it any more");
             case REGISTERING -> endUnneeded(machine);
             default -> withdraw(machine);
         }
@@ -496,7 +515,7 @@ public final class Fleet {
         whenEmpty = onEmpty;
         for (Machine machine : List.copyOf(machines.values())) {
             if (machine.state() == MachineState.REQUESTED) {
-                endSurplus(machine);
+                drop(machine, "Forrest is closing");
             } else {
                 if (machine.state() != MachineState.STOPPING) {
                     move(machine, MachineState.STOPPING, "Forrest is closing");

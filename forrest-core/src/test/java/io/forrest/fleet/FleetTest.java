@@ -197,6 +197,18 @@ public class FleetTest {
     }
 
     @Test
+    public void aMachineThatWaitsForMoreRamThanThereIsAnyMoreMakesWayForOneOfTheNewRecipe() {
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "8G", TestConfigs.type("build", "8G"), DERIVED));
+        queued(1, "derived");
+        queued(2, "build");
+        assertThat(hands.launched).hasSize(1);
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "5G", BUILD, DERIVED));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(2);
+        assertThat(fleet.machines()).extracting(MachineSnapshot::type).containsExactly(DERIVED, BUILD);
+    }
+
+    @Test
     public void aJobCancelledBeforeItsMachineBootsHasTheRunnerWithdrawnBeforeTheVmIsEnded() {
         queued(1, "build");
         MachineId machine = hands.lastLaunched();
