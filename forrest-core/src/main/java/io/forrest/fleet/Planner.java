@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -34,7 +35,12 @@ final class Planner {
             Set<MachineId> withdrawing,
             DataSize hostRam,
             Map<MachineTypeId, BackOff> backOffs,
-            Instant now) {}
+            Instant now) {
+        /** What keeps machines of {@code type} from being started now, whatever there is of RAM. */
+        Optional<BackOff> backOff(MachineType type) {
+            return Optional.ofNullable(backOffs.get(type.id())).filter(backOff -> now.isBefore(backOff.until()));
+        }
+    }
 
     /** Not before {@code until}, because of {@code reason}. */
     record BackOff(Instant until, String reason, int failures) {}
@@ -95,7 +101,10 @@ final class Planner {
         DataSize taken = DataSize.ZERO;
         Set<MachineTypeId> alive = new HashSet<>();
         for (MachineSnapshot machine : situation.machines()) {
-            if (machine.state() != MachineState.STOPPED) {
+            // A base that cannot be started now has nothing to promote, and may never have: nobody waits for it.
+            boolean putOff = machine.state() == MachineState.REQUESTED
+                    && situation.backOff(machine.type()).isPresent();
+            if (machine.state() != MachineState.STOPPED && !putOff) {
                 alive.add(machine.type().id());
             }
             if (machine.state().holdsRam()) {
@@ -117,9 +126,12 @@ final class Planner {
     private static Decision place(
             MachineSnapshot machine, Situation situation, Set<MachineTypeId> alive, RamBudget ram) {
         MachineType type = machine.type();
-        BackOff backOff = situation.backOffs().get(type.id());
-        if (backOff != null && situation.now().isBefore(backOff.until())) {
-            return new Decision.Hold(machine.id(), backOff.reason() + "; the next try is at " + backOff.until());
+        Optional<BackOff> backOff = situation.backOff(type);
+        if (backOff.isPresent()) {
+            return new Decision.Hold(
+                    machine.id(),
+                    backOff.get().reason() + "; the next try is at "
+                            + backOff.get().until());
         }
         // GitHub calls the base's job done before its disk is promoted: starting now would miss the new image.
         if (type.baseMachine().filter(alive::contains).isPresent()) {

@@ -124,6 +124,22 @@ public class PlannerTest {
     }
 
     @Test
+    public void aBaseThatCannotBeStartedHoldsUpNobody() {
+        MachineType derived =
+                TestConfigs.type("derived", "2G", Optional.of(SMALL.id()), Optional.empty(), Path.of("/nonexistent"));
+        machine(SMALL, MachineState.REQUESTED, 5);
+        MachineSnapshot other = machine(derived, MachineState.REQUESTED, 1);
+        backOffs.put(SMALL.id(), new Planner.BackOff(NOW.plusSeconds(300), "its base_image does not exist", 9));
+        assertThat(Planner.placements(situation("8G"))).contains(new Decision.Start(other.id()));
+
+        // Unless another of its kind is there that may be promoted.
+        machine(SMALL, MachineState.STOPPING, 50);
+        assertThat(Planner.placements(situation("8G")))
+                .extracting(Decision::getClass)
+                .containsOnly(Decision.Hold.class);
+    }
+
+    @Test
     public void aTypeThatFailedIsNotTriedAgainBeforeItsTime() {
         MachineSnapshot small = machine(SMALL, MachineState.REQUESTED, 1);
         backOffs.put(SMALL.id(), new Planner.BackOff(NOW.plusSeconds(1), "no image yet", 1));
