@@ -24,8 +24,14 @@ public final class ApiRoutes extends Handler.Abstract.NonBlocking {
     /** GitHub's limit for a webhook ("Webhook events and payloads": 25 MB). */
     static final int MOST_WEBHOOK_BYTES = 25 << 20;
 
-    /** Nobody is known before the whole body is here, so all strangers together get no more memory than this. */
+    /** Nobody is known before the whole body is here, so all strangers together get no more memory than this for large ones. */
     static final int MOST_BYTES_IN_FLIGHT = 2 * MOST_WEBHOOK_BYTES;
+
+    /**
+     * A webhook of this size, which those of jobs are far from, is always let in: the number of connections bounds what
+     * they take together. Else two strangers who announce large ones and send nothing would keep out GitHub.
+     */
+    static final int SMALL_WEBHOOK_BYTES = 128 << 10;
 
     private final WebhookReceiver webhooks;
     private final AtomicLong bytesInFlight = new AtomicLong();
@@ -51,22 +57,23 @@ public final class ApiRoutes extends Handler.Abstract.NonBlocking {
             LOG.warn("A webhook of {} bytes was refused: GitHub sends no more than 25 MB.", length);
             return answer(response, callback, 413, "A webhook has no more than 25 MB.");
         }
-        if (bytesInFlight.addAndGet(length) > MOST_BYTES_IN_FLIGHT) {
-            bytesInFlight.addAndGet(-length);
+        long share = length > SMALL_WEBHOOK_BYTES ? length : 0;
+        if (bytesInFlight.addAndGet(share) > MOST_BYTES_IN_FLIGHT && share > 0) {
+            bytesInFlight.addAndGet(-share);
             LOG.warn("A webhook was refused: too many large ones at the same time.");
             return answer(response, callback, 503, "Too much at the same time.");
         }
         Content.Source.asByteArrayAsync(request, MOST_WEBHOOK_BYTES, new Promise.Invocable.NonBlocking<>() {
             @Override
             public void succeeded(byte[] body) {
-                bytesInFlight.addAndGet(-length);
+                bytesInFlight.addAndGet(-share);
                 WebhookAnswer result = webhooks.receive(headers(request), body);
                 answer(response, callback, result.status(), result.line());
             }
 
             @Override
             public void failed(Throwable failure) {
-                bytesInFlight.addAndGet(-length);
+                bytesInFlight.addAndGet(-share);
                 LOG.info("A webhook did not arrive whole: {}", failure.toString());
                 callback.failed(failure);
             }

@@ -27,7 +27,10 @@ public final class ApiServer implements AutoCloseable {
 
     private static final int MOST_THREADS = 16;
     private static final int FEWEST_THREADS = 2;
+
+    /** On the socket, and again on the port: whoever reaches the port, guests for one, must not fill up the socket. */
     private static final int MOST_CONNECTIONS = 256;
+
     private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
 
     /** nginx runs as a user of its own; what it may ask for is decided by signatures and tokens. */
@@ -56,15 +59,16 @@ public final class ApiServer implements AutoCloseable {
         unix.setUnixDomainPath(socket);
         unix.setIdleTimeout(IDLE_TIMEOUT.toMillis());
         server.addConnector(unix);
+        server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, unix));
         tcp = listen.map(address -> {
             ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(http));
             connector.setHost(address.getHostString());
             connector.setPort(address.getPort());
             connector.setIdleTimeout(IDLE_TIMEOUT.toMillis());
             server.addConnector(connector);
+            server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, connector));
             return connector;
         });
-        server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, server));
         server.setHandler(handler);
     }
 

@@ -174,6 +174,9 @@ public class ApiServerTest {
             String head = "POST /webhook HTTP/1.1\r\nHost: f\r\nContent-Length: 25000000";
             assertThat(RawHttp.status(RawHttp.exchange(tcp(), head, new byte[0])))
                     .isEqualTo(503);
+            // Which keeps out nobody who sends a webhook of the size that those of jobs have.
+            assertThat(RawHttp.status(RawHttp.exchange(unix(), RawHttp.webhookHead(secret, JOB), JOB)))
+                    .isEqualTo(200);
         } finally {
             for (SocketChannel channel : slow) {
                 channel.close();
@@ -183,6 +186,22 @@ public class ApiServerTest {
         byte[] large = new byte[20 << 20];
         assertThat(RawHttp.status(RawHttp.exchange(tcp(), RawHttp.webhookHead(secret, large), large)))
                 .isEqualTo(400);
+    }
+
+    @Test
+    public void whoeverUsesUpTheConnectionsOfThePortLeavesThoseOfTheSocket() throws Exception {
+        List<SocketChannel> idle = new ArrayList<>();
+        try {
+            for (int i = 0; i < 300; i++) {
+                idle.add(SocketChannel.open(tcp()));
+            }
+            assertThat(RawHttp.status(RawHttp.exchange(unix(), RawHttp.webhookHead(secret, JOB), JOB)))
+                    .isEqualTo(200);
+        } finally {
+            for (SocketChannel channel : idle) {
+                channel.close();
+            }
+        }
     }
 
     @Test
