@@ -11,6 +11,7 @@ import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.jobs.JobBoard;
 import io.forrest.jobs.JobLabels;
+import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.RunnerBroker;
 import io.forrest.spi.RunnerSighting;
@@ -488,12 +489,14 @@ public final class Fleet {
 
     private void endLateStarter(Machine machine, boolean imageIsToBlame) {
         String reason = "its runner did not come online within " + timings.startTimeout();
-        if (imageIsToBlame && machine.runsOnOwnImage()) {
+        Optional<DiskOrigin> broken = machine.ownImage().filter(image -> imageIsToBlame);
+        if (broken.isPresent()) {
             LOG.warn(
-                    "{}: {}. Its machine image is set aside as .broken, the next machine starts from the base.",
+                    "{}: {}. Unless a newer one was promoted meanwhile, its machine image is set aside as .broken, and"
+                            + " the next machine starts from the base.",
                     machine.id(),
                     reason);
-            hands.quarantine(machine.type().id());
+            hands.quarantine(machine.type().id(), broken.get());
         } else {
             LOG.warn("{}: {}. The image it ran on is left as it is.", machine.id(), reason);
         }

@@ -4,6 +4,7 @@ import io.forrest.config.MachineType;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.spi.DiskOrigin;
 import java.util.Set;
 
 /**
@@ -24,8 +25,8 @@ public interface FleetHands {
     /** Takes the runner from the forge, unless it is at work. Tells {@code RunnerWithdrawn} or {@code WithdrawalFailed}. */
     void withdrawRunner(MachineId machine);
 
-    /** Sets the type's machine image aside. */
-    void quarantine(MachineTypeId type);
+    /** Sets the type's machine image aside, if it is still the one of {@code origin}. */
+    void quarantine(MachineTypeId type, DiskOrigin origin);
 
     /** Looks at the runners of these repositories. Tells {@code RunnersSighted} for each that answers. */
     void sightRunners(Set<RepositoryId> repositories);

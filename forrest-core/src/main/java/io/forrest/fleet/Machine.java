@@ -85,8 +85,9 @@ final class Machine {
         origin = Optional.of(from);
     }
 
-    boolean runsOnOwnImage() {
-        return origin.map(DiskOrigin::ownImage).orElse(false);
+    /** The machine image of its own type that its disk was cloned from, if it was. */
+    Optional<DiskOrigin> ownImage() {
+        return origin.filter(DiskOrigin::ownImage);
     }
 
     void tookJob(Optional<JobId> taken) {

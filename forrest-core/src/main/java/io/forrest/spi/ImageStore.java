@@ -41,9 +41,11 @@ public interface ImageStore {
 
     /**
      * Sets the machine image of {@code type} aside, so that the next disk starts from the base again. Does nothing when
-     * there is none. The image is kept for people to look at; one set aside earlier may be replaced.
+     * there is none, or another than at the time of {@code origin}: a new one that was promoted meanwhile is not to blame.
+     * The image is kept for people to look at; one set aside earlier may be replaced.
      *
+     * @param origin what a disk was made of that turned out to be broken
      * @throws PluginException {@code BROKEN} on I/O errors
      */
-    void quarantine(MachineTypeId type) throws PluginException;
+    void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException;
 }

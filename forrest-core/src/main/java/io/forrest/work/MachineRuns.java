@@ -9,6 +9,7 @@ import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.FleetHands;
+import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.RunnerRegistration;
 import java.security.SecureRandom;
@@ -118,10 +119,10 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     }
 
     @Override
-    public void quarantine(MachineTypeId type) {
+    public void quarantine(MachineTypeId type, DiskOrigin origin) {
         submit(finishers, () -> {
             try {
-                workshop.images().quarantine(type);
+                workshop.images().quarantine(type, origin);
             } catch (PluginException e) {
                 LOG.error(
                         "The machine image of {} could not be set aside, so machines go on starting from it: {}",

@@ -69,7 +69,8 @@ public class FleetTest {
         }
 
         @Override
-        public void quarantine(MachineTypeId type) {
+        public void quarantine(MachineTypeId type, DiskOrigin origin) {
+            assertThat(origin.version()).isEqualTo("v1");
             quarantined.add(type);
         }
 
@@ -120,7 +121,7 @@ public class FleetTest {
     }
 
     private void bootUp(MachineId machine, boolean ownImage) {
-        fleet.accept(new FleetEvent.DiskCreated(machine, new DiskOrigin(Path.of("/image"), ownImage)));
+        fleet.accept(new FleetEvent.DiskCreated(machine, new DiskOrigin(Path.of("/image"), ownImage, "v1")));
         fleet.accept(new FleetEvent.RunnerRegistered(machine, 5));
         fleet.accept(new FleetEvent.VmStarted(machine, clock.instant(), OptionalLong.of(99)));
     }

@@ -110,7 +110,8 @@ public abstract class ImageStoreContract {
     public void aDiskIsAPrivateCopyThatIsGrownAndNeverShrunk() throws Exception {
         Path disk = newDisk();
         DiskOrigin origin = store.createDisk(onBaseImage(UseBase.IF_NEWER), disk);
-        assertThat(origin).isEqualTo(new DiskOrigin(baseImage, false));
+        assertThat(origin.image()).isEqualTo(baseImage);
+        assertThat(origin.ownImage()).isFalse();
         assertThat(Files.size(disk)).isEqualTo(SIZE.bytes());
         assertThat(Arrays.copyOf(Files.readAllBytes(disk), 8192)).isEqualTo(filled('s', 8192));
         Files.write(disk, filled('x', 8192));
@@ -199,10 +200,23 @@ public abstract class ImageStoreContract {
     @Test
     public void afterQuarantineTheNextDiskStartsFromTheBaseAndASecondCallIsHarmless() throws Exception {
         promote(type, 'p');
-        store.quarantine(type);
-        store.quarantine(type);
+        DiskOrigin broken = store.createDisk(onBaseImage(UseBase.IF_NEWER), newDisk());
+        store.quarantine(type, broken);
+        store.quarantine(type, broken);
         Path disk = newDisk();
         assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
                 .isFalse();
+    }
+
+    @Test
+    public void aMachineImageThatWasPromotedMeanwhileIsNotSetAsideForTheFaultOfTheOneBefore() throws Exception {
+        promote(type, 'p');
+        DiskOrigin broken = store.createDisk(onBaseImage(UseBase.IF_NEWER), newDisk());
+        promote(type, 'q');
+        store.quarantine(type, broken);
+        Path disk = newDisk();
+        assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
+                .isTrue();
+        assertThat(first(disk)).isEqualTo('q');
     }
 }

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * Keeps machine images in memory and copies them into disks, which are files as with every store; for small images, on
@@ -39,6 +40,7 @@ public final class InMemoryImageStore implements ImageStore {
     private static final class Image {
         private final byte[] content;
         private final Instant modified;
+        private final String version = UUID.randomUUID().toString();
 
         Image(byte[] content, Instant modified) {
             this.content = content;
@@ -51,6 +53,10 @@ public final class InMemoryImageStore implements ImageStore {
 
         Instant modified() {
             return modified;
+        }
+
+        DiskOrigin origin(MachineTypeId type, boolean own) {
+            return new DiskOrigin(Path.of("/in-memory", type.toString()), own, version);
         }
     }
 
@@ -117,30 +123,28 @@ public final class InMemoryImageStore implements ImageStore {
         boolean hasBase =
                 request.baseMachine().isPresent() || request.baseImage().isPresent();
         if (!hasBase || request.useBase() == UseBase.NEVER) {
-            return new Selected(
-                    origin(request.type(), true),
-                    own.orElseThrow(() -> missing(request.type() + " has no machine image yet.")));
+            Image image = own.orElseThrow(() -> missing(request.type() + " has no machine image yet."));
+            return new Selected(image.origin(request.type(), true), image);
         }
         Optional<Image> base = base(request);
         if (request.useBase() == UseBase.IF_NEWER && own.isPresent()) {
             boolean newer =
                     base.isPresent() && base.get().modified().isAfter(own.get().modified());
             if (!newer) {
-                return new Selected(origin(request.type(), true), own.get());
+                return new Selected(own.get().origin(request.type(), true), own.get());
             }
         }
         if (request.baseMachine().isPresent()) {
             MachineTypeId type = request.baseMachine().get();
-            return new Selected(
-                    origin(type, false),
-                    base.orElseThrow(() -> missing("The base " + type + " has no machine image yet.")));
+            Image image = base.orElseThrow(() -> missing("The base " + type + " has no machine image yet."));
+            return new Selected(image.origin(type, false), image);
         }
         Path file = request.baseImage().orElseThrow();
         Image image = base.orElseThrow(() -> missing("The base_image " + file + " does not exist."));
         if (image.content().length == 0) {
             throw new PluginException(PluginException.Kind.REJECTED, "The base_image " + file + " is empty.");
         }
-        return new Selected(new DiskOrigin(file, false), image);
+        return new Selected(new DiskOrigin(file, false, image.version), image);
     }
 
     private Optional<Image> base(DiskRequest request) throws PluginException, IOException {
@@ -157,10 +161,6 @@ public final class InMemoryImageStore implements ImageStore {
         }
         return Optional.of(new Image(
                 Files.readAllBytes(file), Files.getLastModifiedTime(file).toInstant()));
-    }
-
-    private static DiskOrigin origin(MachineTypeId type, boolean ownImage) {
-        return new DiskOrigin(Path.of("/in-memory", type.toString()), ownImage);
     }
 
     private static PluginException missing(String message) {
@@ -187,10 +187,14 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     @Override
-    public void quarantine(MachineTypeId type) throws PluginException {
+    public void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException {
         hooks.enter(Call.QUARANTINE);
         synchronized (this) {
-            Optional.ofNullable(images.remove(type)).ifPresent(image -> quarantined.put(type, image));
+            Image image = images.get(type);
+            if (image != null && image.version.equals(origin.version())) {
+                images.remove(type);
+                quarantined.put(type, image);
+            }
         }
     }
 }

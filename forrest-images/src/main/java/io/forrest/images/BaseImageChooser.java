@@ -7,6 +7,7 @@ import io.forrest.spi.PluginException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.util.Optional;
 
@@ -32,11 +33,11 @@ final class BaseImageChooser {
                 throw missing(request.type() + " has no machine image " + own + " yet, and "
                         + (base.isEmpty() ? "neither base_machine nor base_image." : "use_base: never."));
             }
-            return new DiskOrigin(own, true);
+            return new DiskOrigin(own, true, version(own));
         }
         boolean haveBase = Files.exists(base.get());
         if (request.useBase() == UseBase.IF_NEWER && haveOwn && !(haveBase && isNewer(base.get(), own))) {
-            return new DiskOrigin(own, true);
+            return new DiskOrigin(own, true, version(own));
         }
         if (!haveBase) {
             throw missing(request.baseMachine()
@@ -44,7 +45,16 @@ final class BaseImageChooser {
                             + base.get() + "); a job has to persist one")
                     .orElse("the base_image " + base.get() + " of " + request.type() + " does not exist"));
         }
-        return new DiskOrigin(base.get(), false);
+        return new DiskOrigin(base.get(), false, version(base.get()));
+    }
+
+    /**
+     * Tells this file from any other that was or will be at its place: numbers of files are used again, but not within the
+     * same nanosecond. If it is replaced before it is cloned, this is the older one's; nobody sets aside the newer for it.
+     */
+    static String version(Path image) throws IOException {
+        BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);
+        return attributes.fileKey() + "@" + attributes.lastModifiedTime();
     }
 
     private static boolean isNewer(Path base, Path own) throws IOException {

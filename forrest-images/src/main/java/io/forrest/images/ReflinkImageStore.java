@@ -26,6 +26,9 @@ public final class ReflinkImageStore implements ImageStore {
     private final BaseImageChooser chooser;
     private final FileCloner cloner = new FileCloner();
 
+    /** Between the look at a machine image and its being set aside nothing may be promoted over it. */
+    private final Object renaming = new Object();
+
     /** Touches nothing yet. */
     public ReflinkImageStore(Path baseDirectory) {
         this.baseDirectory = baseDirectory;
@@ -125,7 +128,9 @@ public final class ReflinkImageStore implements ImageStore {
             // The data must be on the disk before the name is: after a power cut, the name leads to the old image or to
             // all of the new one. The directory is synced last, so that whoever was told of the promotion finds it.
             sync(disk);
-            Files.move(disk, image, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            synchronized (renaming) {
+                Files.move(disk, image, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            }
             sync(image.getParent());
         } catch (IOException e) {
             throw broken("the disk " + disk + " cannot become the machine image " + image, e);
@@ -133,12 +138,17 @@ public final class ReflinkImageStore implements ImageStore {
     }
 
     @Override
-    public void quarantine(MachineTypeId type) throws PluginException {
+    public void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException {
         Path image = paths.image(type);
         try {
-            if (Files.exists(image)) {
-                Files.move(
-                        image, paths.broken(type), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            synchronized (renaming) {
+                if (Files.exists(image) && BaseImageChooser.version(image).equals(origin.version())) {
+                    Files.move(
+                            image,
+                            paths.broken(type),
+                            StandardCopyOption.ATOMIC_MOVE,
+                            StandardCopyOption.REPLACE_EXISTING);
+                }
             }
         } catch (IOException e) {
             throw broken("the machine image " + image + " cannot be set aside", e);
