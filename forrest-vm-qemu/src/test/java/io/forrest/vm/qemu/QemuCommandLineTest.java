@@ -1,0 +1,84 @@
+package io.forrest.vm.qemu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineId;
+import io.forrest.spi.VmSpec;
+import io.forrest.testing.TestConfigs;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.testng.annotations.Test;
+
+public class QemuCommandLineTest {
+    private static final MachineId MACHINE = MachineId.random(TestConfigs.typeId("build"));
+    private static final Path RUN = Path.of("/var/lib/forrest/runs").resolve(MACHINE.runnerName());
+    private static final String DRIVE =
+            "if=virtio,format=raw,discard=unmap,cache.writeback=on,cache.direct=on,cache.no-flush=on,file=";
+
+    private static VmSpec spec(Path disk) {
+        return new VmSpec(
+                MACHINE,
+                RUN,
+                4,
+                DataSize.parse("8G"),
+                List.of(disk, RUN.resolve("cloud-init.img"), RUN.resolve("job-config.img")),
+                RUN.resolve("log.txt"),
+                Optional.of(RUN.resolve("shell.sock")),
+                List.of(),
+                List.of(),
+                Optional.empty());
+    }
+
+    /** Guests in the field match on PCI slots (the first extra interface is enp0s4), which this order makes. */
+    @Test
+    public void theGuestSeesTheDevicesOfTheReferenceInItsOrder() {
+        List<String> line = QemuCommandLine.of(QemuSettings.of(Map.of()), spec(RUN.resolve("disk.img")));
+        assertThat(line)
+                .startsWith(
+                        "-nodefaults",
+                        "-nographic",
+                        "-M",
+                        "type=q35,accel=kvm,smm=on",
+                        "-cpu",
+                        "max",
+                        "-global",
+                        "ICH9-LPC.disable_s3=1");
+        assertThat(line)
+                .containsSubsequence("-smp", "4")
+                .containsSubsequence("-m", "8192")
+                .endsWith(
+                        "-netdev",
+                        "user,id=net0,ipv4=on,ipv6=on,ipv6-net=::/0",
+                        "-device",
+                        "virtio-net-pci,netdev=net0",
+                        "-object",
+                        "rng-random,id=rng0,filename=/dev/urandom",
+                        "-device",
+                        "virtio-rng-pci,rng=rng0",
+                        "-device",
+                        "VGA,vgamem_mb=4",
+                        "-chardev",
+                        "file,id=log,path=log.txt",
+                        "-device",
+                        "isa-serial,chardev=log",
+                        "-chardev",
+                        "socket,id=shell,server=on,wait=off,path=shell.sock",
+                        "-device",
+                        "isa-serial,chardev=shell",
+                        "-drive",
+                        DRIVE + "disk.img",
+                        "-drive",
+                        DRIVE + "cloud-init.img",
+                        "-drive",
+                        DRIVE + "job-config.img");
+    }
+
+    @Test
+    public void aPathWithACommaIsOnePathAndNoFurtherOption() {
+        assertThat(QemuCommandLine.of(QemuSettings.of(Map.of()), spec(Path.of("/a,readonly=on/disk.img"))))
+                .contains(DRIVE + "/a,,readonly=on/disk.img");
+    }
+}
