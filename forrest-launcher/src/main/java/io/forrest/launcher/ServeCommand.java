@@ -40,7 +40,6 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     static int serve(Path config, PrintWriter errors) throws InterruptedException {
-        SystemdNotify systemd = SystemdNotify.fromEnvironment();
         Daemon daemon;
         try {
             daemon = Daemon.of(config);
@@ -48,6 +47,11 @@ final class ServeCommand implements Callable<Integer> {
             errors.println(e.getMessage());
             return 1;
         }
+        return serve(daemon, errors);
+    }
+
+    static int serve(Daemon daemon, PrintWriter errors) throws InterruptedException {
+        SystemdNotify systemd = SystemdNotify.fromEnvironment();
         AtomicBoolean failed = new AtomicBoolean();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, systemd, failed), "forrest-shutdown"));
         try {
@@ -55,6 +59,12 @@ final class ServeCommand implements Callable<Integer> {
         } catch (HostCheckException | IOException e) {
             failed.set(true);
             errors.println(e.getMessage());
+            daemon.close();
+            return 1;
+        } catch (RuntimeException | Error e) {
+            // Left to itself it would end as if somebody had asked it to, and systemd would not start it again.
+            failed.set(true);
+            LOG.error("A bug: Forrest cannot start.", e);
             daemon.close();
             return 1;
         }
