@@ -136,8 +136,8 @@ public final class JobPoller implements JobSource {
                 }
                 poll(repository);
             }
-        } catch (RuntimeException e) {
-            // The schedule would end with it.
+        } catch (RuntimeException | Error e) {
+            // The schedule would end with it, without a word.
             LOG.error("Polling failed; it goes on in {}.", github.pollingInterval(), e);
         }
     }

@@ -297,7 +297,7 @@ public class JobPollerTest {
                 rig.config(rig.github.apiUrl(), OFTEN),
                 () -> {
                     if (calls.getAndUpdate(count -> count + 1) == 0) {
-                        throw new IllegalStateException("a bug elsewhere");
+                        throw new LinkageError("a bug elsewhere");
                     }
                     return whole;
                 },
