@@ -4,16 +4,25 @@ import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.PluginException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /** Guest volumes as FAT images of 1 MiB, which every guest can mount and cloud-init looks for. */
 public final class FatVolumes implements GuestVolumes {
     /** A guest cannot make its disk larger; if the file is, something else is wrong with it. */
     private static final int MOST_VOLUME_BYTES = 4 * FatImageWriter.VOLUME_BYTES;
+
+    /** The volumes hold the runner's configuration and the run's token, and what the guest leaves: another token. */
+    private static final FileAttribute<?> FOR_US_ALONE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
 
     @Override
     public void write(Path volume, String label, Map<String, byte[]> files) throws PluginException {
@@ -27,8 +36,12 @@ public final class FatVolumes implements GuestVolumes {
                     e);
         }
         boolean written = false;
-        try {
-            Files.write(volume, bytes, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        try (FileChannel channel = FileChannel.open(
+                volume, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), FOR_US_ALONE)) {
+            ByteBuffer left = ByteBuffer.wrap(bytes);
+            while (left.hasRemaining()) {
+                channel.write(left);
+            }
             written = true;
         } catch (IOException e) {
             throw broken("the volume " + volume + " cannot be written", e);

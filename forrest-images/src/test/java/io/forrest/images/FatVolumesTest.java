@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import org.testng.annotations.Test;
@@ -33,6 +34,12 @@ public class FatVolumesTest extends GuestVolumesContract {
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(output).isZero();
         return output;
+    }
+
+    @Test
+    public void nobodyElseOnTheHostCanReadTheSecretsOnAVolume() throws Exception {
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(write())))
+                .isEqualTo("rw-------");
     }
 
     @Test(groups = "loop")
