@@ -14,6 +14,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
@@ -168,8 +169,15 @@ public class ApiServerTest {
                 slow.add(channel);
                 RawHttp.write(
                         channel,
-                        "POST /webhook HTTP/1.1\r\nHost: f\r\nContent-Length: 25000000\r\n\r\n"
+                        "POST /webhook HTTP/1.1\r\nHost: f\r\nContent-Length: 25000000\r\nExpect: 100-continue\r\n\r\n"
                                 .getBytes(StandardCharsets.US_ASCII));
+                // Which is known to be let in when it is asked for its body.
+                ByteBuffer answer = ByteBuffer.allocate(21);
+                while (answer.hasRemaining() && channel.read(answer) >= 0) {
+                    Thread.onSpinWait();
+                }
+                assertThat(new String(answer.array(), StandardCharsets.US_ASCII))
+                        .isEqualTo("HTTP/1.1 100 Continue");
             }
             String head = "POST /webhook HTTP/1.1\r\nHost: f\r\nContent-Length: 25000000";
             assertThat(RawHttp.status(RawHttp.exchange(tcp(), head, new byte[0])))
