@@ -284,8 +284,9 @@ public final class Fleet {
     }
 
     private void endUnneeded(Machine machine) {
-        move(machine, MachineState.STOPPING, "no job wants it any more");
-        hands.end(machine.id(), "no job wants it any more");
+        String reason = machine.offlineSince().isPresent() ? "its runner went offline" : "no job wants it any more";
+        move(machine, MachineState.STOPPING, reason);
+        hands.end(machine.id(), reason);
     }
 
     private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
@@ -414,6 +415,8 @@ public final class Fleet {
                     seenAtWork(machine);
                 } else if (runner.online() && machine.state() == MachineState.STARTING) {
                     move(machine, MachineState.WAITING, "its runner is online and waits for a job");
+                } else if (machine.state() == MachineState.WAITING) {
+                    onIdle(machine, runner.online(), now);
                 }
             } else if (runner.name().startsWith(MachineId.PREFIX) && !runner.online() && !runner.busy()) {
                 Orphan orphan = new Orphan(event.repository(), runner.runnerId());
@@ -431,6 +434,19 @@ public final class Fleet {
         orphansSince
                 .keySet()
                 .removeIf(orphan -> orphan.repository().equals(event.repository()) && !stillThere.contains(orphan));
+    }
+
+    /** A guest that hangs before its job came would keep that job waiting, and its RAM, for ever. */
+    private void onIdle(Machine machine, boolean online, Instant now) {
+        machine.seenIdle(online, now);
+        if (machine.offlineSince()
+                .filter(since -> !now.isBefore(since.plus(timings.startTimeout())))
+                .isPresent()) {
+            LOG.warn(
+                    "{} waits for a job, but its runner has long been offline: it makes way for another.",
+                    machine.id());
+            withdraw(machine);
+        }
     }
 
     // ---- time

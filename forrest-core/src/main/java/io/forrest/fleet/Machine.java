@@ -27,6 +27,7 @@ final class Machine {
     private boolean askedForJob;
     private boolean jobOver;
     private Optional<Instant> powerOffSince = Optional.empty();
+    private Optional<Instant> offlineSince = Optional.empty();
 
     Machine(MachineId id, MachineType type, Instant now) {
         this.id = id;
@@ -152,6 +153,16 @@ final class Machine {
     /** Whether its runner was not seen online in time. */
     boolean startTimedOut() {
         return startTimedOut;
+    }
+
+    /** Its runner was seen without a job. */
+    void seenIdle(boolean online, Instant now) {
+        offlineSince = online ? Optional.empty() : offlineSince.or(() -> Optional.of(now));
+    }
+
+    /** Since when its idle runner has been offline, whenever it was looked at. */
+    Optional<Instant> offlineSince() {
+        return offlineSince;
     }
 
     void ended(MachineOutcome how) {

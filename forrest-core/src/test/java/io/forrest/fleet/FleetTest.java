@@ -464,6 +464,29 @@ public class FleetTest {
     }
 
     @Test
+    public void aMachineThatHangsBeforeItsJobCameMakesWayForAnother() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        RunnerSighting online = new RunnerSighting(5, machine.runnerName(), true, false);
+        RunnerSighting offline = new RunnerSighting(5, machine.runnerName(), false, false);
+        sight(online);
+        sight(offline);
+        clock.advance(Duration.ofMinutes(15));
+        // It was only out of sight.
+        sight(online);
+        sight(offline);
+        assertThat(hands.withdrawn).isEmpty();
+        clock.advance(Duration.ofMinutes(15));
+        sight(offline);
+        assertThat(hands.withdrawn).containsExactly(machine);
+        assertThat(hands.launched).hasSize(2);
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+        assertThat(hands.ended).containsExactly(machine);
+        assertThat(hands.endReasons).containsExactly("its runner went offline");
+    }
+
+    @Test
     public void aRunnerSeenAtWorkWithAKnownJobIsNoReasonToLook() {
         queued(1, "build");
         MachineId machine = hands.lastLaunched();
