@@ -4,12 +4,16 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** Runs a program of the host to its end. Thread-safe. */
 public final class HostCommand {
@@ -44,6 +48,9 @@ public final class HostCommand {
     public static String runAsRoot(String... command) throws IOException {
         List<String> line = new ArrayList<>();
         if (!isRoot()) {
+            if (find("sudo").isEmpty()) {
+                throw new IOException(String.join(" ", command) + " needs root, and there is no sudo here");
+            }
             line.addAll(List.of("sudo", "-n"));
         }
         line.addAll(List.of(command));
@@ -55,13 +62,28 @@ public final class HostCommand {
         return System.getProperty("user.name").equals("root");
     }
 
+    private static Optional<Path> find(String program) {
+        return Stream.of(path().split(File.pathSeparator))
+                .map(directory -> Path.of(directory).resolve(program))
+                .filter(Files::isExecutable)
+                .findFirst();
+    }
+
+    /** Where administrators' programs are is not on everybody's PATH. */
+    private static String path() {
+        return Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin:/bin") + ":/usr/sbin:/sbin";
+    }
+
     private static String run(List<String> line, File directory) throws IOException {
-        ProcessBuilder builder = new ProcessBuilder(line)
+        Path program = find(line.get(0)).orElseThrow(() -> new IOException("there is no program " + line.get(0)));
+        // The JVM would look along its own PATH, whatever the environment says.
+        List<String> withPath = new ArrayList<>(line);
+        withPath.set(0, program.toString());
+        ProcessBuilder builder = new ProcessBuilder(withPath)
                 .directory(directory)
                 .redirectErrorStream(true)
                 .redirectInput(new File("/dev/null"));
-        // Where administrators' programs are is not on everybody's PATH.
-        builder.environment().merge("PATH", "/usr/sbin:/sbin", (path, sbin) -> path + ":" + sbin);
+        builder.environment().put("PATH", path());
         Process process = builder.start();
         RUNNING.add(process);
         String output;
