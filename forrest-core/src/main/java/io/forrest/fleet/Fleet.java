@@ -230,9 +230,8 @@ public final class Fleet {
 
     private Planner.Situation situation(ForrestConfig current) {
         Set<MachineId> withdrawing = machines.values().stream()
-                // One whose start took too long stays in the books of its job until that is settled, so that no other
-                // is
-                // made of the same image meanwhile.
+                // One whose start took too long stays in the books of its job until that is settled: no other is made
+                // of the same image meanwhile.
                 .filter(machine -> machine.withdrawing() && !machine.startTimedOut())
                 .map(Machine::id)
                 .collect(Collectors.toSet());
