@@ -52,14 +52,6 @@ final class Machine {
         return since;
     }
 
-    Instant requestedAt() {
-        return requestedAt;
-    }
-
-    String reason() {
-        return reason;
-    }
-
     /** Moves on. A move that {@link MachineState#next} does not know is a bug of the fleet's, and throws. */
     void moveTo(MachineState next, Instant now, String why) {
         if (!state.next().contains(next)) {

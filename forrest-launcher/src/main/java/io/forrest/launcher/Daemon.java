@@ -19,7 +19,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneId;
-import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -97,11 +96,6 @@ public final class Daemon implements AutoCloseable {
 
     public Forrest forrest() {
         return forrest;
-    }
-
-    /** The TCP port of the API; empty without {@code host.listen}. */
-    public Optional<Integer> apiPort() {
-        return api.port();
     }
 
     /** Ends the API and all machines. A second call does nothing. */
