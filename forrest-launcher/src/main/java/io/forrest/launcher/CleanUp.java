@@ -7,6 +7,8 @@ import java.util.Deque;
  * Closes what a command has opened, the last first; also when the process is told to end in the middle of it. Thread-safe.
  */
 public final class CleanUp implements AutoCloseable {
+    private volatile boolean ending;
+
     // Guarded by this.
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
     private boolean closed;
@@ -25,7 +27,13 @@ public final class CleanUp implements AutoCloseable {
         return resource;
     }
 
+    /** Whether the process was told to end. */
+    public boolean isEnding() {
+        return ending;
+    }
+
     private void endAndClose() {
+        ending = true;
         HostCommand.endAll();
         close();
     }

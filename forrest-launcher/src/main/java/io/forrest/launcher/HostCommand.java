@@ -19,14 +19,20 @@ import java.util.stream.Stream;
 public final class HostCommand {
     private static final Duration LONGEST_END = Duration.ofSeconds(20);
     private static final Set<Process> RUNNING = ConcurrentHashMap.newKeySet();
+    // Guarded by RUNNING.
+    private static boolean ending;
 
     private HostCommand() {}
 
     /**
      * Ends what runs, with all its children, and waits for that: for a shutdown hook, since they would live on. Scripts
-     * clean up when they are told to end, but only once their children have.
+     * clean up when they are told to end, but only once their children have. Nothing starts from now on, but for {@link
+     * #cleanUpAsRoot}, which is not ended either.
      */
     public static void endAll() {
+        synchronized (RUNNING) {
+            ending = true;
+        }
         for (Process process : RUNNING) {
             process.descendants().forEach(ProcessHandle::destroy);
             // Unlike Process.destroy, this leaves its output open, so that who reads it still sees it end.
@@ -41,11 +47,20 @@ public final class HostCommand {
 
     /** Runs it and returns what it printed; throws with its words if it fails. */
     public static String run(String... command) throws IOException {
-        return run(List.of(command), new File("."));
+        return run(List.of(command), true);
     }
 
     /** As {@link #run(String...)}, as root: through sudo, without a question, when this user is not. */
     public static String runAsRoot(String... command) throws IOException {
+        return run(asRoot(command), true);
+    }
+
+    /** As {@link #runAsRoot}, and also when all the others are ended. */
+    public static void cleanUpAsRoot(String... command) throws IOException {
+        run(asRoot(command), false);
+    }
+
+    private static List<String> asRoot(String... command) throws IOException {
         List<String> line = new ArrayList<>();
         if (!isRoot()) {
             if (find("sudo").isEmpty()) {
@@ -54,7 +69,7 @@ public final class HostCommand {
             line.addAll(List.of("sudo", "-n"));
         }
         line.addAll(List.of(command));
-        return run(line, new File("."));
+        return line;
     }
 
     /** Whether this process may mount file systems and the like by itself. */
@@ -74,18 +89,29 @@ public final class HostCommand {
         return Optional.ofNullable(System.getenv("PATH")).orElse("/usr/bin:/bin") + ":/usr/sbin:/sbin";
     }
 
-    private static String run(List<String> line, File directory) throws IOException {
+    private static Process start(ProcessBuilder builder, boolean endable) throws IOException {
+        if (!endable) {
+            return builder.start();
+        }
+        synchronized (RUNNING) {
+            if (ending) {
+                throw new IOException("this process is ending");
+            }
+            Process process = builder.start();
+            RUNNING.add(process);
+            return process;
+        }
+    }
+
+    private static String run(List<String> line, boolean endable) throws IOException {
         Path program = find(line.get(0)).orElseThrow(() -> new IOException("there is no program " + line.get(0)));
         // The JVM would look along its own PATH, whatever the environment says.
         List<String> withPath = new ArrayList<>(line);
         withPath.set(0, program.toString());
-        ProcessBuilder builder = new ProcessBuilder(withPath)
-                .directory(directory)
-                .redirectErrorStream(true)
-                .redirectInput(new File("/dev/null"));
+        ProcessBuilder builder =
+                new ProcessBuilder(withPath).redirectErrorStream(true).redirectInput(new File("/dev/null"));
         builder.environment().put("PATH", path());
-        Process process = builder.start();
-        RUNNING.add(process);
+        Process process = start(builder, endable);
         String output;
         try (InputStream in = process.getInputStream()) {
             output = new String(in.readAllBytes(), StandardCharsets.UTF_8);

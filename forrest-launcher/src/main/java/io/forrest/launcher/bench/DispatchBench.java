@@ -85,7 +85,7 @@ final class DispatchBench implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         PrintWriter out = spec.commandLine().getOut();
         try (CleanUp cleanUp = new CleanUp()) {
-            Path work = cleanUp.add(DemoStore.open(directory)).directory();
+            Path work = DemoStore.open(directory, cleanUp).directory();
             EmbeddedGitHub gitHub = cleanUp.add(new EmbeddedGitHub(Clock.systemUTC()));
             Daemon daemon = cleanUp.add(Daemon.of(prepare(work, gitHub), new StopwatchModule(stopwatch)));
             daemon.start();

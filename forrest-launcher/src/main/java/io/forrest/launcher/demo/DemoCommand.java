@@ -62,16 +62,21 @@ public final class DemoCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         DemoScreen screen = new DemoScreen(out, Boolean.getBoolean("forrest.terminal"), Clock.systemUTC());
         try (CleanUp cleanUp = new CleanUp()) {
-            return run(cleanUp, screen);
-        } catch (IOException | ConfigException | PluginException | HostCheckException e) {
-            screen.say(e.getMessage());
-            return 1;
+            try {
+                return run(cleanUp, screen);
+            } catch (IOException | ConfigException | PluginException | HostCheckException e) {
+                // Who pressed Ctrl-C knows why it failed.
+                if (!cleanUp.isEnding()) {
+                    screen.say(e.getMessage());
+                }
+                return 1;
+            }
         }
     }
 
     private int run(CleanUp cleanUp, DemoScreen screen)
             throws IOException, InterruptedException, ConfigException, PluginException, HostCheckException {
-        DemoStore store = cleanUp.add(DemoStore.open(directory));
+        DemoStore store = DemoStore.open(directory, cleanUp);
         Path work = store.directory();
         screen.say("store   " + store.description());
         Accelerators.Choice accelerator = Accelerators.choose();
@@ -89,15 +94,18 @@ public final class DemoCommand implements Callable<Integer> {
         Daemon daemon = cleanUp.add(Daemon.of(config, new ListenerModule(screen)));
         daemon.start();
         gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
-        return tell(gitHub, work.resolve("base"), screen) ? 0 : 1;
+        return tell(gitHub, work.resolve("base"), screen, cleanUp) ? 0 : 1;
     }
 
-    private boolean tell(EmbeddedGitHub gitHub, Path baseDirectory, DemoScreen screen)
+    private boolean tell(EmbeddedGitHub gitHub, Path baseDirectory, DemoScreen screen, CleanUp cleanUp)
             throws InterruptedException, IOException {
         DemoStory story = new DemoStory(gitHub, REPOSITORY, MACHINE_TYPE, baseDirectory, guest, screen);
         try {
             story.tell();
         } catch (TimeoutException | IOException e) {
+            if (cleanUp.isEnding()) {
+                return false;
+            }
             screen.say("The story broke off: " + e.getMessage() + ". The guest's last words:");
             screen.say(story.lastGuestWords());
         }

@@ -132,7 +132,8 @@ final class DemoScreen implements ForrestListener {
                         .append(seconds(Duration.between(machine.since(), clock.instant())));
             }
         }
-        out.print(CLEAR_LINE + line);
+        // Back at its beginning, so that a warning of the log does not begin at its end.
+        out.print(CLEAR_LINE + line + "\r");
         out.flush();
     }
 }

@@ -1,12 +1,16 @@
 package io.forrest.launcher.demo;
 
 import io.forrest.images.ReflinkImageStore;
+import io.forrest.launcher.CleanUp;
 import io.forrest.launcher.HostCommand;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -21,29 +25,48 @@ public final class DemoStore implements AutoCloseable {
 
     private static final String FILE = "store.xfs";
 
+    private static final String DEVICE = "unix:dev";
+
     /** Not on /tmp: that may be memory. */
     private static final Path DEFAULT_PARENT = Path.of("/var/tmp");
 
     private final Path work;
     private final Path directory;
-    private final boolean mounted;
+
+    // Guarded by this.
     private boolean closed;
 
-    private DemoStore(Path work, Path directory, boolean mounted) {
+    private DemoStore(Path work) {
         this.work = work;
-        this.directory = directory;
-        this.mounted = mounted;
+        this.directory = work.resolve("store");
     }
 
-    /** Makes it, below {@code parent} if given. Throws with the ways out if that is not possible here. */
-    public static DemoStore open(Optional<Path> parent) throws IOException {
+    /**
+     * Makes it, below {@code parent} if given, and leaves it to {@code cleanUp} to close it. Throws with the ways out if that
+     * is not possible here.
+     */
+    public static DemoStore open(Optional<Path> parent, CleanUp cleanUp) throws IOException {
         Path below = parent.orElse(DEFAULT_PARENT).toAbsolutePath();
+        byte[] random = new byte[8];
+        new SecureRandom().nextBytes(random);
+        // Whoever presses Ctrl-C while it is being made wants it gone, too.
+        DemoStore store = cleanUp.add(
+                new DemoStore(below.resolve("forrest-" + HexFormat.of().formatHex(random))));
+        store.make();
+        return store;
+    }
+
+    /** Nobody closes it meanwhile. */
+    private synchronized void make() throws IOException {
+        if (closed) {
+            throw new IOException("this process is ending");
+        }
+        Path below = work.getParent();
         Files.createDirectories(below);
-        Path work = Files.createTempDirectory(below, "forrest-");
-        Path directory = work.resolve("store");
+        Files.createDirectory(work, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         Files.createDirectory(directory);
         if (new ReflinkImageStore(directory).checkHost().isEmpty()) {
-            return new DemoStore(work, directory, false);
+            return;
         }
         try {
             Path file = work.resolve(FILE);
@@ -52,18 +75,15 @@ public final class DemoStore implements AutoCloseable {
             }
             HostCommand.run("mkfs.xfs", "-q", "-m", "reflink=1", file.toString());
             HostCommand.runAsRoot("mount", "-o", "loop", file.toString(), directory.toString());
+            if (!HostCommand.isRoot()) {
+                HostCommand.runAsRoot("chown", System.getProperty("user.name"), directory.toString());
+            }
         } catch (IOException e) {
-            delete(work);
             throw new IOException(
                     below + " cannot clone files, and an XFS in a file cannot be mounted there: " + e.getMessage()
                             + ". Give a directory on Btrfs or XFS, or run this as root.",
                     e);
         }
-        DemoStore store = new DemoStore(work, directory, true);
-        if (!HostCommand.isRoot()) {
-            HostCommand.runAsRoot("chown", System.getProperty("user.name"), directory.toString());
-        }
-        return store;
     }
 
     /** Files in here can be cloned. */
@@ -72,8 +92,13 @@ public final class DemoStore implements AutoCloseable {
     }
 
     /** Completes the sentence "the store is ...". */
-    String description() {
-        return directory + (mounted ? ", an XFS in a file" : "");
+    String description() throws IOException {
+        return directory + (isMounted() ? ", an XFS in a file" : "");
+    }
+
+    private boolean isMounted() throws IOException {
+        return Files.exists(directory)
+                && !Files.getAttribute(directory, DEVICE).equals(Files.getAttribute(work, DEVICE));
     }
 
     /** Removes all of it. A second call does nothing. */
@@ -83,10 +108,13 @@ public final class DemoStore implements AutoCloseable {
             return;
         }
         closed = true;
-        if (mounted) {
-            HostCommand.runAsRoot("umount", directory.toString());
+        if (isMounted()) {
+            // Lazily: who was told to end in the middle of writing may have a file open.
+            HostCommand.cleanUpAsRoot("umount", "--lazy", directory.toString());
         }
-        delete(work);
+        if (Files.exists(work)) {
+            delete(work);
+        }
     }
 
     private static void delete(Path tree) throws IOException {
