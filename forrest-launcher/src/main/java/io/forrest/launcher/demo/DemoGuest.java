@@ -14,7 +14,12 @@ enum DemoGuest {
     TINY(1, "128M", "64M", 4, Duration.ofMinutes(2)) {
         @Override
         void build(Path scripts, Path image) throws IOException {
-            HostCommand.run(scripts.resolve("build-tiny-image").toString(), image.toString());
+            // Beside the image: what the script leaves if it is killed goes with that.
+            HostCommand.run(
+                    "env",
+                    "TMPDIR=" + scripts,
+                    scripts.resolve("build-tiny-image").toString(),
+                    image.toString());
         }
     },
     /** A Debian 12 of Debian's packages with systemd and cloud-init. */

@@ -99,6 +99,8 @@ final class QemuProbe {
         Path directory = Files.createTempDirectory("forrest-probe");
         Path disk = directory.resolve("boot.img");
         Path serial = directory.resolve("serial.txt");
+        // Also when this process is told to end in the middle of it; the last named goes first.
+        List.of(directory, disk, serial).forEach(file -> file.toFile().deleteOnExit());
         ByteArrayOutputStream output = new ByteArrayOutputStream();
         try {
             Files.write(disk, bootDisk());
