@@ -274,7 +274,7 @@ final class ConfigBinder {
                 section.required("setup_template", ConfigValue::section).flatMap(ConfigBinder::setupTemplate);
         Optional<Integer> cpus = section.required("cpus", ConfigValue::positiveNumber);
         Optional<DataSize> disk = section.required("disk", ConfigValue::size);
-        Optional<DataSize> ram = section.required("ram", ConfigValue::sizeAboveZero);
+        Optional<DataSize> ram = section.required("ram", ConfigValue::guestRam);
         ram.ifPresent(size -> rams.put(id, size));
         List<SharedDirectory> shared = list(section, "shared", ConfigBinder::sharedDirectory);
         checkTags(section);

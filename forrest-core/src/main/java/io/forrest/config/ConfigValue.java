@@ -124,6 +124,16 @@ record ConfigValue(String path, int line, ConfigNode node, ConfigProblems proble
         return size;
     }
 
+    /** Hypervisors take RAM in MiB, and some take 0 for a default of their own. */
+    Optional<DataSize> guestRam() {
+        Optional<DataSize> size = sizeAboveZero();
+        if (size.isPresent() && size.get().toMebibytes() == 0) {
+            problem(Display.quoted(size.get().toString()) + " is too little RAM for any guest.", "Write at least 1M.");
+            return Optional.empty();
+        }
+        return size;
+    }
+
     Optional<Duration> durationAboveZero() {
         return word().flatMap(text -> {
             Matcher matcher = DURATION.matcher(text);

@@ -188,6 +188,7 @@ public class ConfigLoadingTest {
             {"ram: 4G", "ram: 32 GB", ".ram: \"32 GB\" is not a size. Write a whole number and one of B K M G T"},
             {"ram: 4G", "ram: 4g", ".ram: \"4g\" is not a size. Write"},
             {"ram: 4G", "ram: 0G", ".ram: \"0B\" is nothing. Write a size above 0."},
+            {"ram: 4G", "ram: 1000K", ".ram: \"1000K\" is too little RAM for any guest. Write at least 1M."},
             {"ram: 4G", "ram: 99999999T", ".ram: \"99999999T\" is more than any disk or memory holds"},
             {"ram: 4G", "ram:", ".ram: There is no value. Give it one."},
             {"ram: 4G", "ram: [4G]", ".ram: Here must be a single value, but there is a list."},

@@ -33,6 +33,7 @@ final class QemuVm implements Vm {
     /** A guest that boots ignores the power button for good, so it is pressed again and again. */
     private static final Duration POWER_BUTTON_INTERVAL = Duration.ofSeconds(5);
 
+    private static final Duration LONGEST_WITHOUT_MONITOR = Duration.ofSeconds(10);
     static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
     private static final int MOST_LAST_WORDS_BYTES = 2000;
 
@@ -71,6 +72,12 @@ final class QemuVm implements Vm {
             }
         } catch (InterruptedException e) {
             LOG.debug("Nobody watches {} any more.", name, e);
+        } catch (RuntimeException e) {
+            // Who waits for its end must hear of it, and not before nothing writes to its disks any more.
+            LOG.error("A bug: {} cannot be watched any more, and is ended.", name, e);
+            kill();
+            processExit.join();
+            exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e));
         }
     }
 
@@ -79,6 +86,8 @@ final class QemuVm implements Vm {
      * too, when the process has ended without one, or is of no interest any more.
      */
     private boolean awaitPowerOff() throws InterruptedException {
+        long failingSinceNanos = System.nanoTime();
+        boolean complained = false;
         while (!processExit.isDone() && !closed) {
             try (QmpClient qmp = QmpClient.connect(runDirectory)) {
                 monitor = Optional.of(qmp);
@@ -92,7 +101,16 @@ final class QemuVm implements Vm {
                 quit(qmp);
                 return unasked;
             } catch (IOException e) {
-                LOG.trace("{} has no monitor now", name, e);
+                if (monitor.isPresent()) {
+                    failingSinceNanos = System.nanoTime();
+                }
+                if (!complained && System.nanoTime() - failingSinceNanos > LONGEST_WITHOUT_MONITOR.toNanos()) {
+                    complained = true;
+                    LOG.warn(
+                            "The monitor of {} cannot be reached, so its guest's power-off will not be noticed: {}",
+                            name,
+                            e.toString());
+                }
                 awaitProcess(RECONNECT);
             } finally {
                 monitor = Optional.empty();
