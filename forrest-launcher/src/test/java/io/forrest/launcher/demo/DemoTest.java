@@ -69,6 +69,8 @@ public class DemoTest {
             HostNeeds.program(program);
         }
         HostNeeds.root();
-        run(Path.of("/var/tmp"), DEBIAN_PATIENCE, "--guest", "debian");
+        Path directory = Files.createTempDirectory(Path.of("/var/tmp"), "debian-demo");
+        run(directory, DEBIAN_PATIENCE, "--guest", "debian", directory.toString());
+        Files.delete(directory);
     }
 }
