@@ -1,8 +1,6 @@
 package io.forrest;
 
 import io.forrest.config.ConfigSource;
-import io.forrest.config.MachineType;
-import io.forrest.config.RepositoryConfig;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.RepositoryId;
 import io.forrest.fleet.Fleet;
@@ -137,13 +135,7 @@ public final class Forrest implements AutoCloseable {
 
     /** What keeps single machine types from running: their templates and base images. */
     public List<HostProblem> checkMachineTypes() {
-        List<HostProblem> problems = new ArrayList<>();
-        for (RepositoryConfig repository : config.current().repositories().values()) {
-            for (MachineType type : repository.machines().values()) {
-                problems.addAll(MachineTypeCheck.check(type, images));
-            }
-        }
-        return problems;
+        return MachineTypeCheck.check(config.current(), images);
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.forrest.work;
 
+import io.forrest.config.ForrestConfig;
 import io.forrest.config.MachineType;
 import io.forrest.domain.HostProblem;
 import io.forrest.spi.ImageStore;
@@ -9,6 +10,14 @@ import java.util.List;
 /** Looks ahead at the files that a machine type's first machine would need. */
 public final class MachineTypeCheck {
     private MachineTypeCheck() {}
+
+    /** As the other {@code check}, for every machine type of a configuration. */
+    public static List<HostProblem> check(ForrestConfig config, ImageStore images) {
+        return config.repositories().values().stream()
+                .flatMap(repository -> repository.machines().values().stream())
+                .flatMap(type -> check(type, images).stream())
+                .toList();
+    }
 
     /**
      * What would keep machines of {@code type} from starting; empty if all is well. {@link HostProblem#where} is the

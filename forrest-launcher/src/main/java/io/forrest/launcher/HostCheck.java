@@ -2,12 +2,9 @@ package io.forrest.launcher;
 
 import io.forrest.config.ForrestConfig;
 import io.forrest.config.HostConfig;
-import io.forrest.config.MachineType;
-import io.forrest.config.RepositoryConfig;
 import io.forrest.domain.HostProblem;
 import io.forrest.images.ReflinkImageStore;
 import io.forrest.spi.Hypervisor;
-import io.forrest.spi.ImageStore;
 import io.forrest.work.MachineTypeCheck;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,13 +27,7 @@ final class HostCheck {
 
     /** What would keep machines of single types from running. */
     static List<HostProblem> ofMachineTypes(ForrestConfig config) {
-        ImageStore images = new ReflinkImageStore(config.host().baseDirectory());
-        List<HostProblem> problems = new ArrayList<>();
-        for (RepositoryConfig repository : config.repositories().values()) {
-            for (MachineType type : repository.machines().values()) {
-                problems.addAll(MachineTypeCheck.check(type, images));
-            }
-        }
-        return problems;
+        return MachineTypeCheck.check(
+                config, new ReflinkImageStore(config.host().baseDirectory()));
     }
 }

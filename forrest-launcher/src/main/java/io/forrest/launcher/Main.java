@@ -48,10 +48,8 @@ public final class Main implements Callable<Integer> {
     }
 
     /** Exit codes: 0 good, 1 what was asked for did not work, 2 it was asked for in a wrong way. */
-    public static int run(String... arguments) {
-        return new CommandLine(new Main())
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .execute(arguments);
+    static CommandLine commandLine() {
+        return new CommandLine(new Main()).setCaseInsensitiveEnumValuesAllowed(true);
     }
 
     public static void main(String[] arguments) {
@@ -60,6 +58,6 @@ public final class Main implements Callable<Integer> {
         System.getProperties().putIfAbsent("forrest.log.level", quiet ? "WARN" : "INFO");
         SLF4JBridgeHandler.removeHandlersForRootLogger();
         SLF4JBridgeHandler.install();
-        System.exit(run(arguments));
+        System.exit(commandLine().execute(arguments));
     }
 }

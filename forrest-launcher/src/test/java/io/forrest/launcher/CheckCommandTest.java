@@ -52,8 +52,7 @@ public class CheckCommandTest {
     private int check(String... options) {
         out = new StringWriter();
         err = new StringWriter();
-        CommandLine line =
-                new CommandLine(new Main()).setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
+        CommandLine line = Main.commandLine().setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
         return line.execute(
                 Stream.concat(Stream.concat(Stream.of("check"), Stream.of(options)), Stream.of(config.toString()))
                         .toArray(String[]::new));

@@ -23,7 +23,6 @@ import org.testng.annotations.Test;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
-import picocli.CommandLine;
 
 /** What the README and docs/ say can be typed in, is understood. */
 public class DocumentationTest {
@@ -108,9 +107,7 @@ public class DocumentationTest {
                 assertThat(line.split(" +", -1)).isSubsetOf("./forrest", "test", "--no-skips");
             } else if (line.startsWith("./forrest ") || line.startsWith("forrest ")) {
                 String[] words = line.split(" +", -1);
-                new CommandLine(new Main())
-                        .setCaseInsensitiveEnumValuesAllowed(true)
-                        .parseArgs(Arrays.copyOfRange(words, 1, words.length));
+                Main.commandLine().parseArgs(Arrays.copyOfRange(words, 1, words.length));
             }
         });
     }

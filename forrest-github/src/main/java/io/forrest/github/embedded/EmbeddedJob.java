@@ -33,6 +33,37 @@ public record EmbeddedJob(
         Optional<Instant> completedAt,
         String log) {
     EmbeddedJob withStatus(String newStatus) {
+        return with(newStatus, conclusion, runnerId, runnerName, startedAt, completedAt, log);
+    }
+
+    EmbeddedJob startedOn(EmbeddedRunner runner, Instant now) {
+        return with(
+                "in_progress",
+                conclusion,
+                Optional.of(runner.id()),
+                Optional.of(runner.name()),
+                Optional.of(now),
+                completedAt,
+                log);
+    }
+
+    EmbeddedJob completed(String how, Instant now) {
+        return with("completed", Optional.of(how), runnerId, runnerName, startedAt, Optional.of(now), log);
+    }
+
+    EmbeddedJob withLog(String text) {
+        return with(status, conclusion, runnerId, runnerName, startedAt, completedAt, text);
+    }
+
+    /** What changes in a job's life; the rest stays as it was queued. */
+    private EmbeddedJob with(
+            String newStatus,
+            Optional<String> newConclusion,
+            Optional<Long> newRunnerId,
+            Optional<String> newRunnerName,
+            Optional<Instant> newStartedAt,
+            Optional<Instant> newCompletedAt,
+            String newLog) {
         return new EmbeddedJob(
                 id,
                 runId,
@@ -42,70 +73,13 @@ public record EmbeddedJob(
                 labels,
                 script,
                 newStatus,
-                conclusion,
-                runnerId,
-                runnerName,
+                newConclusion,
+                newRunnerId,
+                newRunnerName,
                 createdAt,
-                startedAt,
-                completedAt,
-                log);
-    }
-
-    EmbeddedJob startedOn(EmbeddedRunner runner, Instant now) {
-        return new EmbeddedJob(
-                id,
-                runId,
-                repository,
-                name,
-                event,
-                labels,
-                script,
-                "in_progress",
-                conclusion,
-                Optional.of(runner.id()),
-                Optional.of(runner.name()),
-                createdAt,
-                Optional.of(now),
-                completedAt,
-                log);
-    }
-
-    EmbeddedJob completed(String how, Instant now) {
-        return new EmbeddedJob(
-                id,
-                runId,
-                repository,
-                name,
-                event,
-                labels,
-                script,
-                "completed",
-                Optional.of(how),
-                runnerId,
-                runnerName,
-                createdAt,
-                startedAt,
-                Optional.of(now),
-                log);
-    }
-
-    EmbeddedJob withLog(String text) {
-        return new EmbeddedJob(
-                id,
-                runId,
-                repository,
-                name,
-                event,
-                labels,
-                script,
-                status,
-                conclusion,
-                runnerId,
-                runnerName,
-                createdAt,
-                startedAt,
-                completedAt,
-                text);
+                newStartedAt,
+                newCompletedAt,
+                newLog);
     }
 
     boolean isOver() {
