@@ -351,8 +351,7 @@ public class ForrestFailuresTest {
         MachineSnapshot gone = rig.told.awaitEnd(build.id());
         assertThat(gone.reason()).contains("did not come online within PT15M");
         rig.assertNothingLeftOf(gone.id());
-        ForrestRig.eventually(
-                "set aside", () -> rig.images.quarantined(build.id()).isPresent());
+        ForrestRig.eventually("set aside", () -> rig.images.setAside(build.id()).isPresent());
         rig.advance(Duration.ofMinutes(5));
         assertThat(Files.readString(rig.nextVm().disk(ForrestRig.DISK))).startsWith("debian");
     }

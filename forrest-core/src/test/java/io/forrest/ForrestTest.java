@@ -419,6 +419,7 @@ public class ForrestTest {
                             JobLabels.of("build"),
                             status,
                             Optional.empty(),
+                            Optional.empty(),
                             rig.clock.instant(),
                             "test"));
         }

@@ -10,6 +10,7 @@ import java.util.Optional;
  *
  * @param labels the job's {@code runs-on}, in the order given
  * @param runnerName the runner that has it, once it is in progress; empty before
+ * @param commit the commit it runs for, where the source knows; for people
  * @param observedAt when Forrest learned of it
  * @param source who saw it, for logs: {@code webhook}, {@code poll}
  */
@@ -20,6 +21,7 @@ public record JobObservation(
         List<String> labels,
         JobStatus status,
         Optional<String> runnerName,
+        Optional<String> commit,
         Instant observedAt,
         String source) {
     public JobObservation {
@@ -27,6 +29,7 @@ public record JobObservation(
         Objects.requireNonNull(repository);
         Objects.requireNonNull(status);
         Objects.requireNonNull(runnerName);
+        Objects.requireNonNull(commit);
         Objects.requireNonNull(observedAt);
         Objects.requireNonNull(source);
         labels = List.copyOf(labels);

@@ -511,7 +511,7 @@ public final class Fleet {
                             + " the next machine starts from the base.",
                     machine.id(),
                     reason);
-            hands.quarantine(machine.type().id(), broken.get());
+            hands.setImageAside(broken.get(), reason);
         } else {
             LOG.warn("{}: {}. The image it ran on is left as it is.", machine.id(), reason);
         }

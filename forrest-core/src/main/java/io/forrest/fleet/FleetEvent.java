@@ -1,5 +1,6 @@
 package io.forrest.fleet;
 
+import io.forrest.domain.DataSize;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.RepositoryId;
@@ -40,6 +41,9 @@ public sealed interface FleetEvent {
 
     /** The forge could not be asked to withdraw a runner. */
     record WithdrawalFailed(MachineId machine, String reason) implements FleetEvent {}
+
+    /** So much disk space is free. */
+    record SpaceMeasured(DataSize free) implements FleetEvent {}
 
     /** All runners of a repository as the forge sees them. */
     record RunnersSighted(RepositoryId repository, List<RunnerSighting> runners) implements FleetEvent {

@@ -1,8 +1,8 @@
 package io.forrest.fleet;
 
 import io.forrest.config.MachineType;
+import io.forrest.domain.JobObservation;
 import io.forrest.domain.MachineId;
-import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.spi.DiskOrigin;
 import java.util.Set;
@@ -25,8 +25,20 @@ public interface FleetHands {
     /** Takes the runner from the forge, unless it is at work. Tells {@code RunnerWithdrawn} or {@code WithdrawalFailed}. */
     void withdrawRunner(MachineId machine);
 
-    /** Sets the type's machine image aside, if it is still the one of {@code origin}. */
-    void quarantine(MachineTypeId type, DiskOrigin origin);
+    /** Writes down which job the machine has, and how far that is. */
+    void noteJob(MachineId machine, JobObservation job);
+
+    /** Notes that a machine came up from it, see {@link io.forrest.spi.ImageStore#cameUp}. */
+    void imageCameUp(DiskOrigin origin);
+
+    /** Sets a machine image aside, see {@link io.forrest.spi.ImageStore#setAside}, and tells people. */
+    void setImageAside(DiskOrigin origin, String reason);
+
+    /** Takes that back, see {@link io.forrest.spi.ImageStore#reinstate}, and tells people. */
+    void reinstateImage(DiskOrigin origin, String reason);
+
+    /** Looks how much disk space is free. Tells {@code SpaceMeasured}. */
+    void measureSpace();
 
     /** Looks at the runners of these repositories. Tells {@code RunnersSighted} for each that answers. */
     void sightRunners(Set<RepositoryId> repositories);

@@ -28,8 +28,12 @@ public interface Hypervisor extends AutoCloseable {
     Vm start(VmSpec spec) throws PluginException;
 
     /**
-     * The VM that belongs to this run directory and was started by an earlier process, if it is still there. Must never
-     * return a process that merely looks like it.
+     * The VM that was started for this run directory, by whichever process. One that has ended meanwhile is found, too, with
+     * its {@link Vm#exit} complete: {@link VmExit.Kind#CLEAN} only if the guest's own power-off is certain and all it wrote
+     * is still there (the host may have crashed since), and {@link VmExit.Kind#FAILED} if nobody knows how it ended. Empty
+     * if none was ever started there. Must never return a process that merely looks like it.
+     *
+     * <p>Needs {@link HypervisorCapability#ADOPTION}; without it, there are only VMs of this process to be found.
      */
     Optional<Vm> find(Path runDirectory) throws PluginException;
 

@@ -1,15 +1,18 @@
 package io.forrest.spi;
 
+import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineTypeId;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * Keeps machine images and makes machines' disks of them. Thread-safe.
  *
  * <p>A disk is a raw file at the path the caller names, below the store's base directory. A machine image changes only
- * by {@link #promote} and {@link #quarantine}, and whoever clones meanwhile gets all of the old or all of the new one.
+ * by {@link #promote}, {@link #setAside}, {@link #reinstate} and the hands of people, and whoever clones meanwhile gets all of the old or all of the new one.
  */
 public interface ImageStore {
     /** Everything that would keep disks from being made or promoted on this host; empty if all is well. May block. */
@@ -32,20 +35,55 @@ public interface ImageStore {
     DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException;
 
     /**
-     * Makes {@code disk} the machine image of {@code type}, atomically and durably; afterwards {@code disk} is gone. On
-     * failure the old machine image is as it was and {@code disk} still there.
+     * Makes {@code disk} the machine image of {@code type}, atomically and durably; afterwards {@code disk} is gone. The
+     * images before stay as generations that can be gone back to.
      *
-     * @throws PluginException {@code BROKEN} on I/O errors
+     * <p>Safe to be called again with the same provenance after a crash in the middle of it, or after a failure: it goes
+     * on where it stopped, and does nothing if all was done, whether or not {@code disk} is still there. On failure the
+     * machine image is the old or the new one, and all of the disk is there, as {@code disk} or as a generation.
+     *
+     * @throws PluginException {@code RETRY_LATER} if there is no space, {@code BROKEN} on other I/O errors
      */
-    void promote(MachineTypeId type, Path disk) throws PluginException;
+    void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException;
 
     /**
-     * Sets the machine image of {@code type} aside, so that the next disk starts from the base again. Does nothing when
-     * there is none, or another than at the time of {@code origin}: a new one that was promoted meanwhile is not to blame.
-     * The image is kept for people to look at; one set aside earlier may be replaced.
+     * Takes note that a machine whose disk was made of {@code origin} came up, so that it is never to blame for others that
+     * do not. Of a file that is no machine image there is nothing to note.
      *
-     * @param origin what a disk was made of that turned out to be broken
      * @throws PluginException {@code BROKEN} on I/O errors
      */
-    void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException;
+    void cameUp(DiskOrigin origin) throws PluginException;
+
+    /**
+     * Sets a machine image aside of which no machine comes up, so that disks are made of the last good generation before
+     * it, or where there is none, of the base. Does nothing when it is not the machine image any more, when a machine
+     * ever came up of it, or when {@code origin} is no machine image. It is kept for people to look at.
+     *
+     * @param reason why, for people; it is kept with the image
+     * @return what disks are made of now, for people, if the image was set aside
+     * @throws PluginException {@code BROKEN} on I/O errors
+     */
+    Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException;
+
+    /**
+     * Takes {@link #setAside} back, because what disks were made of since does not come up either. Does nothing when there
+     * is a newer machine image meanwhile.
+     *
+     * @return whether it is the machine image again
+     * @throws PluginException {@code BROKEN} on I/O errors
+     */
+    boolean reinstate(DiskOrigin origin) throws PluginException;
+
+    /**
+     * Does what the store has to do now and then: removes generations by {@code retention}, completes what a crash left
+     * half done, re-packs fragmented images. May take minutes; machine images are there all the while. Not to be called
+     * by two threads at a time.
+     *
+     * @param inUse what disks of machines that are not gone were made of
+     * @throws PluginException {@code BROKEN} on I/O errors
+     */
+    void tidy(Retention retention, Set<DiskOrigin> inUse) throws PluginException;
+
+    /** What machines' disks and new generations can still take up. */
+    DataSize freeSpace() throws PluginException;
 }

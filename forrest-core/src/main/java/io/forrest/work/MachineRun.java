@@ -9,6 +9,7 @@ import io.forrest.fleet.MachineOutcome;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.Provenance;
 import io.forrest.spi.RunnerRegistration;
 import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
@@ -226,7 +227,7 @@ final class MachineRun {
             return discarded(request.reason());
         }
         try {
-            workshop.images().promote(type.id(), directory.disk());
+            workshop.images().promote(type.id(), directory.disk(), provenance());
             return new MachineOutcome(MachineOutcome.Disk.PROMOTED, request.reason());
         } catch (PluginException e) {
             return rescued(e.getMessage());
@@ -234,6 +235,11 @@ final class MachineRun {
             LOG.error("A bug: the disk of {} could not be promoted.", machine, e);
             return rescued("there is a bug in Forrest or a plugin: " + e);
         }
+    }
+
+    private Provenance provenance() {
+        return new Provenance(
+                machine, Optional.empty(), Optional.empty(), workshop.clock().instant());
     }
 
     /** The job was told that its disk persists, so a failure of ours must not cost the disk. */

@@ -3,9 +3,9 @@ package io.forrest.work;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.MachineType;
 import io.forrest.config.RepositoryConfig;
+import io.forrest.domain.JobObservation;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
-import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.FleetHands;
@@ -119,15 +119,57 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     }
 
     @Override
-    public void quarantine(MachineTypeId type, DiskOrigin origin) {
+    public void noteJob(MachineId machine, JobObservation job) {}
+
+    @Override
+    public void imageCameUp(DiskOrigin origin) {
         submit(finishers, () -> {
             try {
-                workshop.images().quarantine(type, origin);
+                workshop.images().cameUp(origin);
+            } catch (PluginException e) {
+                LOG.warn("That {} is good could not be noted: {}", origin.image(), e.getMessage());
+            }
+        });
+    }
+
+    @Override
+    public void setImageAside(DiskOrigin origin, String reason) {
+        submit(finishers, () -> {
+            try {
+                workshop.images()
+                        .setAside(origin, reason)
+                        .ifPresent(next -> LOG.warn(
+                                "{} is set aside ({}): disks are made of {} now.", origin.image(), reason, next));
             } catch (PluginException e) {
                 LOG.error(
-                        "The machine image of {} could not be set aside, so machines go on starting from it: {}",
-                        type,
+                        "{} could not be set aside, so machines go on starting from it: {}",
+                        origin.image(),
                         e.getMessage());
+            }
+        });
+    }
+
+    @Override
+    public void reinstateImage(DiskOrigin origin, String reason) {
+        submit(finishers, () -> {
+            try {
+                if (workshop.images().reinstate(origin)) {
+                    LOG.warn("{} is the machine image again: {}.", origin.image(), reason);
+                }
+            } catch (PluginException e) {
+                LOG.error("{} could not be made the machine image again: {}", origin.image(), e.getMessage());
+            }
+        });
+    }
+
+    @Override
+    public void measureSpace() {
+        submit(finishers, () -> {
+            try {
+                workshop.events()
+                        .accept(new FleetEvent.SpaceMeasured(workshop.images().freeSpace()));
+            } catch (PluginException e) {
+                LOG.warn("How much disk space is free cannot be told: {}", e.getMessage());
             }
         });
     }

@@ -8,7 +8,6 @@ import io.forrest.domain.JobId;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
 import io.forrest.domain.MachineId;
-import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.jobs.JobLabels;
 import io.forrest.spi.DiskOrigin;
@@ -47,7 +46,7 @@ public class FleetTest {
         final List<MachineId> ended = new ArrayList<>();
         final List<String> endReasons = new ArrayList<>();
         final List<MachineId> withdrawn = new ArrayList<>();
-        final List<MachineTypeId> quarantined = new ArrayList<>();
+        final List<DiskOrigin> setAside = new ArrayList<>();
         final List<Set<RepositoryId>> sighted = new ArrayList<>();
         final List<String> orphansRemoved = new ArrayList<>();
         int refreshes;
@@ -69,10 +68,21 @@ public class FleetTest {
         }
 
         @Override
-        public void quarantine(MachineTypeId type, DiskOrigin origin) {
-            assertThat(origin.version()).isEqualTo("v1");
-            quarantined.add(type);
+        public void noteJob(MachineId machine, JobObservation job) {}
+
+        @Override
+        public void imageCameUp(DiskOrigin origin) {}
+
+        @Override
+        public void setImageAside(DiskOrigin origin, String reason) {
+            setAside.add(origin);
         }
+
+        @Override
+        public void reinstateImage(DiskOrigin origin, String reason) {}
+
+        @Override
+        public void measureSpace() {}
 
         @Override
         public void sightRunners(Set<RepositoryId> repositories) {
@@ -111,6 +121,7 @@ public class FleetTest {
                 JobLabels.of(type),
                 status,
                 runner,
+                Optional.empty(),
                 clock.instant(),
                 "test")));
         fleet.plan();
@@ -347,7 +358,7 @@ public class FleetTest {
         bootUp(onBase, false);
         timeOutTheStart(onBase);
         assertThat(hands.ended).containsExactly(onBase);
-        assertThat(hands.quarantined).isEmpty();
+        assertThat(hands.setAside).isEmpty();
         fleet.accept(new FleetEvent.VmExited(onBase, new VmExit(VmExit.Kind.STOPPED, "stopped")));
         fleet.accept(
                 new FleetEvent.MachineGone(onBase, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "start timeout")));
@@ -357,7 +368,7 @@ public class FleetTest {
         MachineId onOwn = hands.lastLaunched();
         bootUp(onOwn, true);
         timeOutTheStart(onOwn);
-        assertThat(hands.quarantined).containsExactly(BUILD.id());
+        assertThat(hands.setAside).extracting(DiskOrigin::version).containsExactly("v1");
     }
 
     private void timeOutTheStart(MachineId machine) {
@@ -383,7 +394,7 @@ public class FleetTest {
         fleet.tick();
         assertThat(state(machine)).isEqualTo(MachineState.RUNNING);
         assertThat(hands.ended).isEmpty();
-        assertThat(hands.quarantined).isEmpty();
+        assertThat(hands.setAside).isEmpty();
     }
 
     @Test
@@ -402,7 +413,7 @@ public class FleetTest {
         clock.advance(Duration.ofMinutes(1));
         fleet.tick();
         assertThat(hands.ended).containsExactly(machine);
-        assertThat(hands.quarantined).isEmpty();
+        assertThat(hands.setAside).isEmpty();
     }
 
     @Test

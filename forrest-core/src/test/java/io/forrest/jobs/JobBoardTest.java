@@ -20,7 +20,15 @@ public class JobBoardTest {
 
     private static JobObservation job(long id, JobStatus status, Instant at) {
         return new JobObservation(
-                new JobId(id), 7, TestConfigs.REPOSITORY, JobLabels.of("build"), status, Optional.empty(), at, "test");
+                new JobId(id),
+                7,
+                TestConfigs.REPOSITORY,
+                JobLabels.of("build"),
+                status,
+                Optional.empty(),
+                Optional.empty(),
+                at,
+                "test");
     }
 
     @DataProvider

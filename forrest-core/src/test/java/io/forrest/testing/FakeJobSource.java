@@ -89,7 +89,15 @@ public final class FakeJobSource implements JobSource {
     public synchronized JobId queue(RepositoryId repository, List<String> labels) {
         JobId job = new JobId(++lastJob);
         tell(new JobObservation(
-                job, lastJob, repository, labels, JobStatus.QUEUED, Optional.empty(), clock.instant(), name()));
+                job,
+                lastJob,
+                repository,
+                labels,
+                JobStatus.QUEUED,
+                Optional.empty(),
+                Optional.of("0123456789abcdef0123456789abcdef01234567"),
+                clock.instant(),
+                name()));
         return job;
     }
 
@@ -113,6 +121,7 @@ public final class FakeJobSource implements JobSource {
                 job.labels(),
                 status,
                 runnerName.or(job::runnerName),
+                job.commit(),
                 clock.instant(),
                 name()));
     }

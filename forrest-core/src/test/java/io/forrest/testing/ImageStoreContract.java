@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.UseBase;
 import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.Provenance;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -73,11 +75,15 @@ public abstract class ImageStoreContract {
         return (char) Files.readAllBytes(disk)[0];
     }
 
+    private static Provenance by(MachineTypeId type) {
+        return new Provenance(MachineId.random(type), Optional.empty(), Optional.empty(), PAST);
+    }
+
     /** Makes a disk that begins with {@code with} the machine image of {@code of}. */
     private void promote(MachineTypeId of, char with) throws IOException, PluginException {
         Path disk = newDisk();
         Files.write(disk, filled(with, 8192));
-        store.promote(of, disk);
+        store.promote(of, disk, by(of));
         assertThat(disk).doesNotExist();
     }
 
@@ -189,7 +195,7 @@ public abstract class ImageStoreContract {
     public void aFailedPromotionKeepsTheDiskAndTheOldImage() throws Exception {
         promote(type, 'p');
         Path missing = newDisk();
-        assertThatThrownBy(() -> store.promote(type, missing))
+        assertThatThrownBy(() -> store.promote(type, missing, by(type)))
                 .isInstanceOfSatisfying(
                         PluginException.class, e -> assertThat(e.kind()).isEqualTo(PluginException.Kind.BROKEN));
         Path disk = newDisk();
@@ -201,8 +207,8 @@ public abstract class ImageStoreContract {
     public void afterQuarantineTheNextDiskStartsFromTheBaseAndASecondCallIsHarmless() throws Exception {
         promote(type, 'p');
         DiskOrigin broken = store.createDisk(onBaseImage(UseBase.IF_NEWER), newDisk());
-        store.quarantine(type, broken);
-        store.quarantine(type, broken);
+        store.setAside(broken, "it does not come up");
+        store.setAside(broken, "it does not come up");
         Path disk = newDisk();
         assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
                 .isFalse();
@@ -213,7 +219,7 @@ public abstract class ImageStoreContract {
         promote(type, 'p');
         DiskOrigin broken = store.createDisk(onBaseImage(UseBase.IF_NEWER), newDisk());
         promote(type, 'q');
-        store.quarantine(type, broken);
+        store.setAside(broken, "it does not come up");
         Path disk = newDisk();
         assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
                 .isTrue();

@@ -1,5 +1,6 @@
 package io.forrest.testing;
 
+import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.UseBase;
@@ -7,6 +8,8 @@ import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.Provenance;
+import io.forrest.spi.Retention;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -16,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 
 /**
@@ -25,16 +29,17 @@ import java.util.UUID;
 public final class InMemoryImageStore implements ImageStore {
     private final CallHooks<Call> hooks = new CallHooks<>(Call.class);
     private volatile List<HostProblem> problems = List.of();
+    private volatile DataSize freeSpace = DataSize.parse("1T");
 
     // Guarded by this.
     private final Map<MachineTypeId, Image> images = new HashMap<>();
-    private final Map<MachineTypeId, Image> quarantined = new HashMap<>();
+    private final Map<MachineTypeId, Image> setAside = new HashMap<>();
 
     /** What can be asked of it. */
     public enum Call {
         CREATE_DISK,
         PROMOTE,
-        QUARANTINE
+        SET_ASIDE
     }
 
     private static final class Image {
@@ -83,8 +88,8 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     /** What the last machine image of {@code type} held that was set aside. */
-    public synchronized Optional<byte[]> quarantined(MachineTypeId type) {
-        return Optional.ofNullable(quarantined.get(type)).map(Image::content);
+    public synchronized Optional<byte[]> setAside(MachineTypeId type) {
+        return Optional.ofNullable(setAside.get(type)).map(Image::content);
     }
 
     @Override
@@ -172,7 +177,7 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     @Override
-    public void promote(MachineTypeId type, Path disk) throws PluginException {
+    public void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException {
         hooks.enter(Call.PROMOTE);
         try {
             Image image = new Image(
@@ -187,14 +192,38 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     @Override
-    public void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException {
-        hooks.enter(Call.QUARANTINE);
+    public void cameUp(DiskOrigin origin) {}
+
+    @Override
+    public Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException {
+        hooks.enter(Call.SET_ASIDE);
         synchronized (this) {
-            Image image = images.get(type);
-            if (image != null && image.version.equals(origin.version())) {
-                images.remove(type);
-                quarantined.put(type, image);
+            for (Map.Entry<MachineTypeId, Image> entry : images.entrySet()) {
+                if (entry.getValue().version.equals(origin.version())) {
+                    setAside.put(entry.getKey(), entry.getValue());
+                    images.remove(entry.getKey());
+                    return Optional.of("the base");
+                }
             }
+            return Optional.empty();
         }
+    }
+
+    @Override
+    public boolean reinstate(DiskOrigin origin) {
+        return false;
+    }
+
+    @Override
+    public void tidy(Retention retention, Set<DiskOrigin> inUse) {}
+
+    /** How much space there is from now on. */
+    public void freeSpace(DataSize newFreeSpace) {
+        freeSpace = newFreeSpace;
+    }
+
+    @Override
+    public DataSize freeSpace() {
+        return freeSpace;
     }
 }

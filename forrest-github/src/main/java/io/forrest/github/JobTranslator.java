@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Reads jobs as GitHub writes them, the same in webhooks and in answers. Read as a tree: the client library keeps a
@@ -18,6 +19,8 @@ import java.util.Optional;
 final class JobTranslator {
     /** As many as GitHub lets a runner have. */
     private static final int MOST_LABELS = 100;
+
+    private static final Pattern COMMIT = Pattern.compile("[0-9a-f]{40}");
 
     private JobTranslator() {}
 
@@ -42,8 +45,14 @@ final class JobTranslator {
                 labels(job.path("labels")),
                 status,
                 Optional.ofNullable(job.path("runner_name").textValue()).filter(name -> !name.isEmpty()),
+                Optional.ofNullable(job.path("head_sha").textValue()).filter(JobTranslator::isCommit),
                 observedAt,
                 source);
+    }
+
+    /** It is shown to people and stands in files, so nothing else may come in its place. */
+    private static boolean isCommit(String text) {
+        return COMMIT.matcher(text).matches();
     }
 
     private static List<String> labels(JsonNode array) {

@@ -117,6 +117,7 @@ public class WebhookReceiverTest {
                         List.of("self-hosted", "forrest", "build"),
                         JobStatus.QUEUED,
                         Optional.empty(),
+                        Optional.of("0123456789abcdef0123456789abcdef01234567"),
                         NOW,
                         "webhook"));
     }

@@ -1,11 +1,14 @@
 package io.forrest.images;
 
+import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.Provenance;
+import io.forrest.spi.Retention;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
@@ -14,6 +17,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * Machine images as plain raw files on a file system with reflink copies (Btrfs, XFS).
@@ -121,7 +126,7 @@ public final class ReflinkImageStore implements ImageStore {
     }
 
     @Override
-    public void promote(MachineTypeId type, Path disk) throws PluginException {
+    public void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException {
         Path image = paths.image(type);
         try {
             Files.createDirectories(image.getParent());
@@ -138,20 +143,44 @@ public final class ReflinkImageStore implements ImageStore {
     }
 
     @Override
-    public void quarantine(MachineTypeId type, DiskOrigin origin) throws PluginException {
-        Path image = paths.image(type);
+    public void cameUp(DiskOrigin origin) {}
+
+    @Override
+    public Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException {
+        Path image = origin.image();
         try {
             synchronized (renaming) {
-                if (Files.exists(image) && BaseImageChooser.version(image).equals(origin.version())) {
-                    Files.move(
-                            image,
-                            paths.broken(type),
-                            StandardCopyOption.ATOMIC_MOVE,
-                            StandardCopyOption.REPLACE_EXISTING);
+                if (!origin.ownImage()
+                        || !Files.exists(image)
+                        || !BaseImageChooser.version(image).equals(origin.version())) {
+                    return Optional.empty();
                 }
+                Files.move(
+                        image,
+                        image.resolveSibling(image.getFileName() + ".broken"),
+                        StandardCopyOption.ATOMIC_MOVE,
+                        StandardCopyOption.REPLACE_EXISTING);
+                return Optional.of("the base");
             }
         } catch (IOException e) {
             throw broken("the machine image " + image + " cannot be set aside", e);
+        }
+    }
+
+    @Override
+    public boolean reinstate(DiskOrigin origin) {
+        return false;
+    }
+
+    @Override
+    public void tidy(Retention retention, Set<DiskOrigin> inUse) {}
+
+    @Override
+    public DataSize freeSpace() throws PluginException {
+        try {
+            return new DataSize(Files.getFileStore(baseDirectory).getUsableSpace());
+        } catch (IOException e) {
+            throw broken("the free space of " + baseDirectory + " cannot be told", e);
         }
     }
 
