@@ -106,6 +106,11 @@ final class ConfigBinder {
     private Optional<HostConfig> host(ConfigSection section) {
         Optional<Path> baseDirectory = section.required("base_dir", ConfigValue::file);
         Optional<DataSize> ram = section.required("ram", ConfigValue::sizeAboveZero);
+        DataSize diskReserve =
+                section.optional("disk_reserve", ConfigValue::size).orElse(HostConfig.DEFAULT_DISK_RESERVE);
+        RetentionConfig retention = section.optional("retention", ConfigValue::section)
+                .map(ConfigBinder::retention)
+                .orElse(RetentionConfig.DEFAULT);
         Optional<InetSocketAddress> listen = section.optional("listen", ConfigValue::addressAndPort);
         Optional<ConfigValue> hypervisorPlace = section.find("hypervisor");
         String hypervisor = hypervisorPlace.flatMap(ConfigValue::word).orElse(HostConfig.DEFAULT_HYPERVISOR);
@@ -133,7 +138,20 @@ final class ConfigBinder {
         if (baseDirectory.isEmpty() || ram.isEmpty()) {
             return Optional.empty();
         }
-        return Optional.of(new HostConfig(baseDirectory.get(), ram.get(), listen, hypervisor, settings));
+        return Optional.of(
+                new HostConfig(baseDirectory.get(), ram.get(), diskReserve, listen, hypervisor, settings, retention));
+    }
+
+    private static RetentionConfig retention(ConfigSection section) {
+        RetentionConfig ifNotGiven = RetentionConfig.DEFAULT;
+        int generations =
+                section.optional("generations", ConfigValue::positiveNumber).orElse(ifNotGiven.generations());
+        Optional<Duration> generationAge = section.optional("generation_age", ConfigValue::durationAboveZero);
+        Duration runs = section.optional("runs", ConfigValue::durationAboveZero).orElse(ifNotGiven.runs());
+        DataSize logSize =
+                section.optional("log_size", ConfigValue::sizeAboveZero).orElse(ifNotGiven.logSize());
+        section.finish();
+        return new RetentionConfig(generations, generationAge, runs, logSize);
     }
 
     private Map<String, String> settings(HypervisorFactory factory, Optional<ConfigSection> section) {

@@ -28,8 +28,8 @@ import org.slf4j.LoggerFactory;
  * The configuration file. Read once when it is opened, and again whenever it has changed; a version with problems is
  * logged and the last good one stays.
  *
- * <p>What Forrest reads only when it starts ({@code host} but for {@code ram}, and {@code github}) keeps its first
- * value: {@link #current} never shows a value that is not the one in force.
+ * <p>What Forrest reads only when it starts ({@code host} but for {@code ram}, {@code disk_reserve} and
+ * {@code retention}; and {@code github}) keeps its first value: {@link #current} never shows a value that is not the one in force.
  */
 public final class ConfigFile implements ConfigSource, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ConfigFile.class);
@@ -218,9 +218,11 @@ public final class ConfigFile implements ConfigSource, AutoCloseable {
                 new HostConfig(
                         atStart.host().baseDirectory(),
                         read.host().ram(),
+                        read.host().diskReserve(),
                         atStart.host().listen(),
                         atStart.host().hypervisor(),
-                        atStart.host().hypervisorSettings()),
+                        atStart.host().hypervisorSettings(),
+                        read.host().retention()),
                 atStart.github(),
                 read.repositories());
         news.accept(file + " has changed and was read again.");

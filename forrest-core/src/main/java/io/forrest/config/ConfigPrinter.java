@@ -49,9 +49,15 @@ public final class ConfigPrinter {
         line(0, "host:");
         entry(1, "base_dir", scalar(host.baseDirectory().toString()));
         entry(1, "ram", host.ram().toString());
+        entry(1, "disk_reserve", host.diskReserve().toString());
         host.listen().ifPresent(listen -> entry(1, "listen", scalar(text(listen))));
         entry(1, "hypervisor", scalar(host.hypervisor()));
         textMapping(1, host.hypervisor(), host.hypervisorSettings());
+        line(1, "retention:");
+        entry(2, "generations", Integer.toString(host.retention().generations()));
+        host.retention().generationAge().ifPresent(age -> entry(2, "generation_age", text(age)));
+        entry(2, "runs", text(host.retention().runs()));
+        entry(2, "log_size", host.retention().logSize().toString());
     }
 
     private void github(GitHubConfig github) {

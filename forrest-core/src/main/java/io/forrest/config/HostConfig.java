@@ -14,23 +14,31 @@ import java.util.TreeMap;
  *
  * @param baseDirectory {@code base_dir}: images, runs and the API socket
  * @param ram what may be handed out to machines
+ * @param diskReserve {@code disk_reserve}: free space that each machine must find for itself before it starts, or its
+ *     type's {@code disk}, if that is less; claimed until its end, like RAM
  * @param listen where the API listens besides its Unix socket
  * @param hypervisor the name of a {@link io.forrest.spi.HypervisorFactory}
  * @param hypervisorSettings what stands below {@code host.<hypervisor>}
+ * @param retention how long things of the past stay
  */
 public record HostConfig(
         Path baseDirectory,
         DataSize ram,
+        DataSize diskReserve,
         Optional<InetSocketAddress> listen,
         String hypervisor,
-        Map<String, String> hypervisorSettings) {
+        Map<String, String> hypervisorSettings,
+        RetentionConfig retention) {
+    public static final DataSize DEFAULT_DISK_RESERVE = DataSize.ofGibibytes(5);
     public static final String DEFAULT_HYPERVISOR = "qemu";
 
     public HostConfig {
         Objects.requireNonNull(baseDirectory);
         Objects.requireNonNull(ram);
+        Objects.requireNonNull(diskReserve);
         Objects.requireNonNull(listen);
         Objects.requireNonNull(hypervisor);
+        Objects.requireNonNull(retention);
         hypervisorSettings = Collections.unmodifiableMap(new TreeMap<>(hypervisorSettings));
     }
 }

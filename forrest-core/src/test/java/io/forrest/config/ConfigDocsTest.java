@@ -49,7 +49,7 @@ public class ConfigDocsTest {
         Set<String> possible = new TreeSet<>();
         String yaml =
                 """
-                host: {base_dir: /a, ram: 1G, zzzzzzzzzzzz: 1}
+                host: {base_dir: /a, ram: 1G, zzzzzzzzzzzz: 1, retention: {zzzzzzzzzzzz: 1}}
                 github: {zzzzzzzzzzzz: 1}
                 repositories:
                   a:
@@ -69,7 +69,7 @@ public class ConfigDocsTest {
                 possible.addAll(List.of(list.group(1).split(", ")));
             }
         }
-        possible.removeAll(Set.of("qemu", "firecracker", "setup_template"));
+        possible.removeAll(Set.of("qemu", "firecracker", "retention", "setup_template"));
         assertThat(possible).hasSizeGreaterThan(25);
         assertThat(explained).containsAll(possible);
     }

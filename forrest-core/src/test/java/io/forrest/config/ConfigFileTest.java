@@ -88,6 +88,20 @@ public class ConfigFileTest {
     }
 
     @Test
+    public void whatStaysOfThePastAndWhatIsReservedForMachinesChangeWithTheFile() throws Exception {
+        ConfigFile config = open();
+        write(
+                file,
+                GOOD.replace(
+                        "ram: 120G", "ram: 120G\n  disk_reserve: 9G\n  retention: {generations: 2, log_size: 1M}"));
+        look(config);
+        assertThat(config.current().host().diskReserve()).isEqualTo(DataSize.ofGibibytes(9));
+        assertThat(config.current().host().retention().generations()).isEqualTo(2);
+        assertThat(config.current().host().retention().logSize()).isEqualTo(DataSize.ofMebibytes(1));
+        assertThat(news).containsExactly(file + " has changed and was read again.");
+    }
+
+    @Test
     public void aFileThatStaysTheSameIsNotReadAgain() throws Exception {
         ConfigFile config = open();
         ForrestConfig before = config.current();

@@ -44,11 +44,17 @@ public class ConfigLoadingTest {
                         host:
                           base_dir: relative/forrest
                           ram: 120G
+                          disk_reserve: 20G
                           listen: 127.0.0.1:8080
                           hypervisor: qemu
                           qemu:
                             accelerator: tcg
                             binary: /opt/qemu
+                          retention:
+                            generations: 3
+                            generation_age: 90d
+                            runs: 36h
+                            log_size: 1M
                         github:
                           app_id: 123456
                           jwt_key_file: /etc/forrest/key.pem
@@ -120,9 +126,12 @@ public class ConfigLoadingTest {
                 .isEqualTo(new HostConfig(
                         Path.of("relative/forrest"),
                         DataSize.ofGibibytes(120),
+                        DataSize.ofGibibytes(20),
                         Optional.of(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), 8080)),
                         "qemu",
-                        Map.of("accelerator", "tcg", "binary", "/opt/qemu")));
+                        Map.of("accelerator", "tcg", "binary", "/opt/qemu"),
+                        new RetentionConfig(
+                                3, Optional.of(Duration.ofDays(90)), Duration.ofHours(36), DataSize.ofMebibytes(1))));
         assertThat(config.github())
                 .isEqualTo(new GitHubConfig(
                         "123456",
@@ -143,6 +152,15 @@ public class ConfigLoadingTest {
         assertThat(loaded.config().host().listen()).isEmpty();
         assertThat(loaded.config().host().hypervisor()).isEqualTo("qemu");
         assertThat(loaded.config().host().hypervisorSettings()).isEmpty();
+        assertThat(loaded.config().host().diskReserve()).isEqualTo(DataSize.ofGibibytes(5));
+        RetentionConfig retention =
+                new RetentionConfig(5, Optional.empty(), Duration.ofDays(30), DataSize.ofMebibytes(16));
+        assertThat(loaded.config().host().retention()).isEqualTo(retention);
+        assertThat(load(HOST + "  retention: {}\n" + GITHUB + "repositories: {}\n")
+                        .config()
+                        .host()
+                        .retention())
+                .isEqualTo(retention);
         assertThat(loaded.config().github().pollingInterval()).isEqualTo(Duration.ofMinutes(15));
         assertThat(loaded.config().github().apiUrl()).isEqualTo(URI.create("https://api.github.com"));
         assertThat(build(loaded).baseMachine()).isEmpty();
@@ -327,7 +345,39 @@ public class ConfigLoadingTest {
             {
                 "ram: 120G",
                 "ram: 120G\n  xen: {}",
-                "4 host.xen: Unknown key. Possible are base_dir, firecracker, hypervisor"
+                "4 host.xen: Unknown key. Possible are base_dir, disk_reserve, firecracker, hypervisor"
+            },
+            {
+                "ram: 120G",
+                "ram: 120G\n  disk_reserve: 5 GB",
+                "4 host.disk_reserve: \"5 GB\" is not a size. Write a whole"
+            },
+            {
+                "ram: 120G",
+                "ram: 120G\n  disk_reserved: 5G",
+                "4 host.disk_reserved: Unknown key. Did you mean disk_reserve?"
+            },
+            {
+                "ram: 120G",
+                "ram: 120G\n  retention: 30d",
+                "4 host.retention: Here must be a mapping (key: value), but there is a single value."
+            },
+            {
+                "ram: 120G",
+                "ram: 120G\n  retention: {generations: 0}",
+                "4 host.retention.generations: \"0\" is not a positive whole number. Write e.g. 4."
+            },
+            {
+                "ram: 120G",
+                "ram: 120G\n  retention: {generation_age: 3}",
+                "4 host.retention.generation_age: \"3\" is not a duration. Write a whole number and one of s m h d"
+            },
+            {"ram: 120G", "ram: 120G\n  retention: {runs: 0d}", "4 host.retention.runs: \"0d\" is no time at all."},
+            {"ram: 120G", "ram: 120G\n  retention: {log_size: 0M}", "4 host.retention.log_size: \"0B\" is nothing."},
+            {
+                "ram: 120G",
+                "ram: 120G\n  retention: {images: 5}",
+                "4 host.retention.images: Unknown key. Possible are generation_age, generations, log_size, runs."
             },
             {"base_dir: /var/lib/forrest", "base_dir:", "2 host.base_dir: There is no value."},
         };

@@ -33,6 +33,8 @@ public class ConfigPrinterTest {
         assertThat(printed)
                 .contains("  webhook_secret: <secret>\n")
                 .contains("  polling_interval: 15m\n")
+                .contains("  disk_reserve: 5G\n")
+                .contains("  retention:\n    generations: 10\n    runs: 30d\n    log_size: 16M\n")
                 .contains("  api_url: \"https://api.github.com\"\n")
                 .contains(
                         """
@@ -107,10 +109,17 @@ public class ConfigPrinterTest {
                 new HostConfig(
                         path(random),
                         DataSize.ofGibibytes(100),
+                        new DataSize(random.nextInt(Integer.MAX_VALUE)),
                         Optional.of(new InetSocketAddress(InetAddress.getByAddress(address), random.nextInt(65_536)))
                                 .filter(listen -> random.nextBoolean()),
                         "qemu",
-                        random.nextBoolean() ? Map.of() : Map.of("binary", text(random))),
+                        random.nextBoolean() ? Map.of() : Map.of("binary", text(random)),
+                        new RetentionConfig(
+                                1 + random.nextInt(1000),
+                                Optional.of(Duration.ofSeconds(1 + random.nextInt(100_000)))
+                                        .filter(age -> random.nextBoolean()),
+                                Duration.ofSeconds(1 + random.nextInt(100_000)),
+                                new DataSize(1 + random.nextInt(Integer.MAX_VALUE)))),
                 new GitHubConfig(
                         text(random),
                         path(random),

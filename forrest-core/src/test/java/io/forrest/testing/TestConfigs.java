@@ -5,6 +5,7 @@ import io.forrest.config.GitHubConfig;
 import io.forrest.config.HostConfig;
 import io.forrest.config.MachineType;
 import io.forrest.config.RepositoryConfig;
+import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
@@ -60,7 +61,14 @@ public final class TestConfigs {
             machines.put(type.id().type(), type);
         }
         return new ForrestConfig(
-                new HostConfig(baseDirectory, DataSize.parse(hostRam), Optional.empty(), "fake", Map.of()),
+                new HostConfig(
+                        baseDirectory,
+                        DataSize.parse(hostRam),
+                        HostConfig.DEFAULT_DISK_RESERVE,
+                        Optional.empty(),
+                        "fake",
+                        Map.of(),
+                        RetentionConfig.DEFAULT),
                 new GitHubConfig(
                         "1",
                         Path.of("/nonexistent/key.pem"),

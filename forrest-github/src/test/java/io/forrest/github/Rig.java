@@ -5,6 +5,7 @@ import io.forrest.config.ForrestConfig;
 import io.forrest.config.GitHubConfig;
 import io.forrest.config.HostConfig;
 import io.forrest.config.RepositoryConfig;
+import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.RepositoryId;
 import io.forrest.domain.Secret;
@@ -64,7 +65,16 @@ final class Rig implements AutoCloseable {
         Map<RepositoryId, RepositoryConfig> all = new HashMap<>();
         List.of(repositories).forEach(id -> all.put(id, new RepositoryConfig(Optional.empty(), Map.of())));
         return new ForrestConfig(
-                new HostConfig(directory, DataSize.parse("1G"), Optional.empty(), "fake", Map.of()), section, all);
+                new HostConfig(
+                        directory,
+                        DataSize.parse("1G"),
+                        HostConfig.DEFAULT_DISK_RESERVE,
+                        Optional.empty(),
+                        "fake",
+                        Map.of(),
+                        RetentionConfig.DEFAULT),
+                section,
+                all);
     }
 
     ConfigSource source(RepositoryId... repositories) {

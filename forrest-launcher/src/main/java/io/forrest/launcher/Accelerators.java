@@ -1,6 +1,7 @@
 package io.forrest.launcher;
 
 import io.forrest.config.HostConfig;
+import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.spi.Hypervisor;
@@ -37,7 +38,13 @@ public final class Accelerators {
 
     private static List<HostProblem> problems(String accelerator) {
         HostConfig host = new HostConfig(
-                Path.of("/"), DataSize.ZERO, Optional.empty(), "qemu", Map.of("accelerator", accelerator));
+                Path.of("/"),
+                DataSize.ZERO,
+                DataSize.ZERO,
+                Optional.empty(),
+                "qemu",
+                Map.of("accelerator", accelerator),
+                RetentionConfig.DEFAULT);
         try (Hypervisor hypervisor = Hypervisors.create(host)) {
             return hypervisor.checkHost();
         }
