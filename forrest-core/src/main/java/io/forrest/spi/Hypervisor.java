@@ -22,8 +22,12 @@ public interface Hypervisor extends AutoCloseable {
      *
      * <p>On failure nothing of it runs any more; the files in the run directory stay, the caller removes them.
      *
+     * <p>With {@link HypervisorCapability#ADOPTION} nothing that happens to this process ends the VM: not its end, not a
+     * signal to its session or process group, not a service manager that ends the service it is. The VM's output goes
+     * to files, and always to their ends.
+     *
      * @throws PluginException {@code REJECTED} if the VM needs a capability that is not there, {@code BROKEN} if the
-     *     host cannot start it, {@code RETRY_LATER} if it may work soon
+     *     host cannot start it or another VM runs in its run directory, {@code RETRY_LATER} if it may work soon
      */
     Vm start(VmSpec spec) throws PluginException;
 
@@ -31,7 +35,10 @@ public interface Hypervisor extends AutoCloseable {
      * The VM that was started for this run directory, by whichever process. One that has ended meanwhile is found, too, with
      * its {@link Vm#exit} complete: {@link VmExit.Kind#CLEAN} only if the guest's own power-off is certain and all it wrote
      * is still there (the host may have crashed since), and {@link VmExit.Kind#FAILED} if nobody knows how it ended. Empty
-     * if none was ever started there. Must never return a process that merely looks like it.
+     * if none was ever started there, or the files that the hypervisor keeps there are removed. Must never return a process
+     * that merely looks like it.
+     *
+     * <p>A VM that an earlier process was about to {@linkplain Vm#stop stop} has no grace any more.
      *
      * <p>Needs {@link HypervisorCapability#ADOPTION}; without it, there are only VMs of this process to be found.
      */

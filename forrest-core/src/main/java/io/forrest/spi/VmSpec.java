@@ -16,7 +16,8 @@ import java.util.Set;
  * @param runDirectory belongs to this VM alone; the hypervisor keeps its own files here, and {@link Hypervisor#find}
  *     knows the VM by it
  * @param disks raw images the guest may write, in the order in which the guest sees them
- * @param serialLog takes what the guest prints on its first serial port
+ * @param serialLog takes what the guest prints on its first serial port: always at the file's end, wherever that is by
+ *     then, so that others can cut the file short while the guest prints
  * @param shellSocket Unix socket for the second serial port
  * @param tpmState TPM state, a private copy for this VM
  */

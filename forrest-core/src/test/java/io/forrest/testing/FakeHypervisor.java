@@ -9,6 +9,7 @@ import io.forrest.spi.VmSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -25,11 +27,13 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * Runs {@link FakeGuest}s on threads in place of VMs. Thread-safe.
  *
- * <p>As VMs outlive the process that started them, so do these outlive {@link #close}: {@link #ofNextProcess} finds them.
+ * <p>As VMs outlive the process that started them, so do these outlive {@link #close}: {@link #ofNextProcess} finds them,
+ * and how those ended that ended meanwhile. One whose serial log was removed was never there.
  */
 public final class FakeHypervisor implements Hypervisor {
     private final Host host;
     private final CallHooks<Call> hooks = new CallHooks<>(Call.class);
+    private final Set<FakeVm> own = ConcurrentHashMap.newKeySet();
     private volatile FakeGuest guest;
     private volatile Set<HypervisorCapability> capabilities = EnumSet.allOf(HypervisorCapability.class);
     private volatile List<HostProblem> problems = List.of();
@@ -51,7 +55,7 @@ public final class FakeHypervisor implements Hypervisor {
         private final List<FakeVm> all = new ArrayList<>();
 
         synchronized void add(FakeVm vm) throws PluginException {
-            if (find(vm.spec().runDirectory()).isPresent()) {
+            if (find(vm.spec().runDirectory()).filter(FakeVm::isRunning).isPresent()) {
                 throw new PluginException(
                         PluginException.Kind.BROKEN, "A VM runs in " + vm.spec().runDirectory() + " already.");
             }
@@ -61,7 +65,8 @@ public final class FakeHypervisor implements Hypervisor {
         }
 
         synchronized Optional<FakeVm> find(Path runDirectory) {
-            return Optional.ofNullable(vms.get(runDirectory)).filter(FakeVm::isRunning);
+            return Optional.ofNullable(vms.get(runDirectory))
+                    .filter(vm -> Files.exists(vm.spec().serialLog()));
         }
 
         synchronized List<FakeVm> running() {
@@ -153,25 +158,29 @@ public final class FakeHypervisor implements Hypervisor {
             }
         }
         try {
-            Files.write(spec.serialLog(), new byte[0]);
+            touch(spec.serialLog());
             if (spec.shellSocket().isPresent()) {
-                Files.write(spec.shellSocket().get(), new byte[0]);
+                touch(spec.shellSocket().get());
             }
         } catch (IOException e) {
             throw new PluginException(PluginException.Kind.BROKEN, "The run directory cannot be written: " + e, e);
         }
         FakeVm vm = new FakeVm(spec, host.lastProcessId.incrementAndGet(), guest);
         host.add(vm);
+        own.add(vm);
         vm.boot();
         return vm;
+    }
+
+    private static void touch(Path file) throws IOException {
+        Files.write(file, new byte[0], StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
     @Override
     public Optional<Vm> find(Path runDirectory) throws PluginException {
         hooks.enter(Call.FIND);
-        return capabilities.contains(HypervisorCapability.ADOPTION)
-                ? host.find(runDirectory).map(vm -> vm)
-                : Optional.empty();
+        boolean adopts = capabilities.contains(HypervisorCapability.ADOPTION);
+        return host.find(runDirectory).filter(vm -> adopts || own.contains(vm)).map(vm -> vm);
     }
 
     @Override

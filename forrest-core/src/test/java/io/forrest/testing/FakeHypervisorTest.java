@@ -1,6 +1,7 @@
 package io.forrest.testing;
 
 import io.forrest.spi.Hypervisor;
+import io.forrest.spi.Vm;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -20,5 +21,10 @@ public class FakeHypervisorTest extends HypervisorContract {
     @Override
     protected void writeDiskThatRunsForEver(Path disk) throws IOException {
         FakeGuest.Program.RUN_FOR_EVER.write(disk);
+    }
+
+    @Override
+    protected void kill(Vm vm) {
+        ((FakeVm) vm).crash();
     }
 }

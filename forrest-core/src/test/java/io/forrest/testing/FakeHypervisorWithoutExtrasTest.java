@@ -2,6 +2,7 @@ package io.forrest.testing;
 
 import io.forrest.spi.Hypervisor;
 import io.forrest.spi.HypervisorCapability;
+import io.forrest.spi.Vm;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -31,5 +32,10 @@ public class FakeHypervisorWithoutExtrasTest extends HypervisorContract {
     @Override
     protected void writeDiskThatRunsForEver(Path disk) throws IOException {
         FakeGuest.Program.RUN_FOR_EVER.write(disk);
+    }
+
+    @Override
+    protected void kill(Vm vm) {
+        ((FakeVm) vm).crash();
     }
 }

@@ -13,12 +13,14 @@ import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
 import io.forrest.spi.VmSpec;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.testng.annotations.AfterMethod;
@@ -41,6 +43,9 @@ public abstract class HypervisorContract {
 
     /** Writes a disk whose guest runs for ever, deaf to the power button. */
     protected abstract void writeDiskThatRunsForEver(Path disk) throws IOException;
+
+    /** Has the VM's process die without this hypervisor's knowledge, e.g. by a signal. */
+    protected abstract void kill(Vm vm) throws Exception;
 
     /** What it cannot do; everything else is tested. */
     protected Set<HypervisorCapability> unsupported() {
@@ -106,7 +111,31 @@ public abstract class HypervisorContract {
         Vm vm = hypervisor.start(spec());
         assertThat(await(vm).kind()).isEqualTo(VmExit.Kind.CLEAN);
         assertThat(runDirectory.resolve("log.txt")).isNotEmptyFile();
-        assertThat(hypervisor.find(runDirectory)).isEmpty();
+    }
+
+    @Test
+    public void whatItsGuestPrintsComesAtTheEndOfItsLog() throws Exception {
+        writeDiskThatPowersOff(disk());
+        Path log = Files.writeString(runDirectory.resolve("log.txt"), "What was there before.\n");
+        await(hypervisor.start(spec()));
+        assertThat(Files.readString(log, StandardCharsets.ISO_8859_1))
+                .startsWith("What was there before.\n")
+                .hasSizeGreaterThan("What was there before.\n".length());
+    }
+
+    @Test
+    public void aRunDirectoryTakesNoSecondVmWhileOneRunsThere() throws Exception {
+        writeDiskThatRunsForEver(disk());
+        Vm first = hypervisor.start(spec());
+        assertThatThrownBy(() -> hypervisor.start(spec()))
+                .isInstanceOfSatisfying(
+                        PluginException.class, e -> assertThat(e.kind()).isEqualTo(PluginException.Kind.BROKEN));
+        assertThat(first.exit().toCompletableFuture()).isNotDone();
+        first.stop(Duration.ZERO);
+        await(first);
+        writeDiskThatPowersOff(disk());
+        assertThat(await(hypervisor.start(spec())).kind()).isEqualTo(VmExit.Kind.CLEAN);
+        assertThat(ended(hypervisor).kind()).isEqualTo(VmExit.Kind.CLEAN);
     }
 
     @Test
@@ -149,35 +178,158 @@ public abstract class HypervisorContract {
         assertThat(hypervisor.find(runDirectory)).isEmpty();
     }
 
+    // ---- what is found
+
+    private boolean adopts() {
+        return !unsupported().contains(HypervisorCapability.ADOPTION);
+    }
+
+    /** How the VM ended, as {@code finder} tells it at once. */
+    private VmExit ended(Hypervisor finder) throws Exception {
+        return finder.find(runDirectory)
+                .orElseThrow()
+                .exit()
+                .toCompletableFuture()
+                .getNow(null);
+    }
+
+    @Test
+    public void itFindsItsOwnVmWhileItRunsAndWhenItHasEnded() throws Exception {
+        writeDiskThatRunsForEver(disk());
+        Vm vm = hypervisor.start(spec());
+        Vm found = hypervisor.find(runDirectory).orElseThrow();
+        assertThat(found.processId()).isEqualTo(vm.processId());
+        assertThat(found.exit().toCompletableFuture()).isNotDone();
+        vm.stop(Duration.ZERO);
+        VmExit exit = await(vm);
+        assertThat(await(found)).isEqualTo(exit);
+        assertThat(ended(hypervisor)).isEqualTo(exit);
+    }
+
     @Test
     public void aVmOutlivesItsHypervisorAndIsFoundByTheNextOne() throws Exception {
-        if (unsupported().contains(HypervisorCapability.ADOPTION)) {
+        if (!adopts()) {
+            return;
+        }
+        writeDiskThatRunsForEver(disk());
+        Vm started = hypervisor.start(spec());
+        hypervisor.close();
+        try (Hypervisor next = hypervisor()) {
+            Vm adopted = next.find(runDirectory).orElseThrow();
+            assertThat(adopted.processId()).isEqualTo(started.processId());
+            assertThat(next.find(runDirectory).orElseThrow().processId()).isEqualTo(started.processId());
+            adopted.stop(Duration.ZERO);
+            assertThat(await(adopted).kind()).isEqualTo(VmExit.Kind.STOPPED);
+            assertThat(ended(next).kind()).isNotEqualTo(VmExit.Kind.CLEAN);
+        }
+    }
+
+    @Test
+    public void aVmThatRunsOnIsStoppedAfterItsGraceByTheNextHypervisor() throws Exception {
+        if (!adopts()) {
             return;
         }
         writeDiskThatRunsForEver(disk());
         hypervisor.start(spec());
-        Vm found = findWithin(PATIENCE);
         hypervisor.close();
         try (Hypervisor next = hypervisor()) {
             Vm adopted = next.find(runDirectory).orElseThrow();
-            assertThat(adopted.processId()).isEqualTo(found.processId());
-            adopted.stop(Duration.ZERO);
+            adopted.stop(Duration.ofMillis(300));
             assertThat(await(adopted).kind()).isEqualTo(VmExit.Kind.STOPPED);
-            assertThat(next.find(runDirectory)).isEmpty();
         }
     }
 
-    /** A VM may take a moment until it can be found. */
-    private Vm findWithin(Duration limit) throws Exception {
-        long deadlineNanos = System.nanoTime() + limit.toNanos();
-        while (System.nanoTime() < deadlineNanos) {
-            Optional<Vm> found = hypervisor.find(runDirectory);
-            if (found.isPresent()) {
-                return found.get();
-            }
-            Thread.onSpinWait();
+    @Test
+    public void aGuestThatPoweredOffWhileNobodyWatchedIsCleanForEachThatComesLater() throws Exception {
+        if (!adopts()) {
+            return;
         }
-        throw new AssertionError("The VM was not found within " + limit);
+        writeDiskThatPowersOff(disk());
+        hypervisor.start(spec());
+        hypervisor.close();
+        for (int i = 0; i < 2; i++) {
+            try (Hypervisor next = hypervisor()) {
+                Vm found = next.find(runDirectory).orElseThrow();
+                assertThat(await(found).kind()).isEqualTo(VmExit.Kind.CLEAN);
+                // There is nothing left to be ended.
+                found.stop(Duration.ZERO);
+                assertThat(ended(next).kind()).isEqualTo(VmExit.Kind.CLEAN);
+            }
+        }
+    }
+
+    @Test
+    public void aVmThatWasKilledWhileNobodyWatchedIsAFailureForEachThatComesLater() throws Exception {
+        if (!adopts()) {
+            return;
+        }
+        writeDiskThatRunsForEver(disk());
+        Vm started = hypervisor.start(spec());
+        hypervisor.close();
+        kill(started);
+        for (int i = 0; i < 2; i++) {
+            try (Hypervisor next = hypervisor()) {
+                assertThat(await(next.find(runDirectory).orElseThrow()).kind()).isEqualTo(VmExit.Kind.FAILED);
+                assertThat(ended(next).kind()).isEqualTo(VmExit.Kind.FAILED);
+            }
+        }
+    }
+
+    @Test
+    public void aVmThatWasStoppedIsNeverCleanForTheNextHypervisor() throws Exception {
+        if (!adopts()) {
+            return;
+        }
+        writeDiskThatRunsForEver(disk());
+        Vm started = hypervisor.start(spec());
+        started.stop(Duration.ZERO);
+        hypervisor.close();
+        try (Hypervisor next = hypervisor()) {
+            assertThat(await(next.find(runDirectory).orElseThrow()).kind()).isNotEqualTo(VmExit.Kind.CLEAN);
+        }
+    }
+
+    @Test
+    public void anotherProcessThatWorksInARunDirectoryIsNoVm() throws Exception {
+        Process other = new ProcessBuilder(
+                        "tail",
+                        "-f",
+                        "/dev/null",
+                        "--pid=" + ProcessHandle.current().pid())
+                .directory(runDirectory.toFile())
+                .start();
+        try {
+            assertThat(hypervisor.find(runDirectory)).isEmpty();
+            writeDiskThatPowersOff(disk());
+            Vm vm = hypervisor.start(spec());
+            await(vm);
+            assertThat(hypervisor.find(runDirectory).orElseThrow().processId())
+                    .isNotEqualTo(OptionalLong.of(other.pid()));
+            assertThat(other.isAlive()).isTrue();
+        } finally {
+            other.destroyForcibly();
+        }
+    }
+
+    @Test
+    public void aRunDirectoryThatWasMadeAnewHasNoVm() throws Exception {
+        writeDiskThatRunsForEver(disk());
+        Vm vm = hypervisor.start(spec());
+        try {
+            Files.move(runDirectory, runDirectory.resolveSibling("old"));
+            Files.createDirectory(runDirectory);
+            try (Hypervisor next = hypervisor()) {
+                assertThat(next.find(runDirectory)).isEmpty();
+            }
+        } finally {
+            vm.stop(Duration.ZERO);
+            await(vm);
+        }
+    }
+
+    @Test
+    public void aRunDirectoryThatIsGoneHasNoVm() throws Exception {
+        assertThat(hypervisor.find(runDirectory.resolveSibling("gone"))).isEmpty();
     }
 
     private Object[][] specsThatNeedSomething() {
