@@ -58,7 +58,9 @@ final class ForrestRig implements AutoCloseable {
     final FakeJobSource jobs = new FakeJobSource(clock);
     final Sightings told = new Sightings();
     FakeHypervisor hypervisor = new FakeHypervisor(this::work);
-    FleetTimings timings = FleetTimings.DEFAULT.withQuiet(Duration.ofMillis(200), Duration.ofSeconds(2));
+    FleetTimings timings = FleetTimings.builder()
+            .quiet(Duration.ofMillis(200), Duration.ofSeconds(2))
+            .build();
     Script script = (vm, job) -> {};
 
     private final Map<MachineTypeId, BlockingQueue<JobId>> queues = new ConcurrentHashMap<>();

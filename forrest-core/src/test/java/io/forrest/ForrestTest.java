@@ -353,7 +353,9 @@ public class ForrestTest {
         MachineType small = rig.type("small", "2G");
         MachineType big = rig.type("big", "7G");
         rig.configure("8G", small, big);
-        rig.timings = FleetTimings.DEFAULT.withQuiet(Duration.ofSeconds(2), Duration.ofSeconds(20));
+        rig.timings = FleetTimings.builder()
+                .quiet(Duration.ofSeconds(2), Duration.ofSeconds(20))
+                .build();
         Gate atWork = new Gate();
         rig.script = (vm, job) -> atWork.pass();
         rig.start();

@@ -19,6 +19,7 @@ import io.forrest.spi.VmExit;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -54,10 +55,18 @@ public final class Fleet {
     private final Set<JobId> complainedAbout = new HashSet<>();
     private Instant nextSweep;
     private Instant nextSighting;
-    private boolean closing;
-    private Runnable whenEmpty = () -> {};
+    private Mode mode = Mode.TAKING_JOBS;
+    private final List<Runnable> whenEmpty = new ArrayList<>();
 
     private record Orphan(RepositoryId repository, long runnerId) {}
+
+    private enum Mode {
+        TAKING_JOBS,
+        /** Whoever has a job goes on, all others end. */
+        DRAINING,
+        /** All end at once. */
+        ENDING
+    }
 
     /** {@code listener} is told of every change, on the fleet thread: it must return at once. */
     public Fleet(
@@ -78,6 +87,21 @@ public final class Fleet {
     /** All machines that are not gone, oldest first. */
     public List<MachineSnapshot> machines() {
         return machines.values().stream().map(Machine::snapshot).toList();
+    }
+
+    /**
+     * Goes on with a machine that an earlier Forrest started. To be called before anything else is; if its VM has ended
+     * meanwhile, the usual event tells so afterwards.
+     */
+    public void adopt(AdoptedMachine adopted) {
+        Machine machine = Machine.adopted(adopted, clock.instant());
+        machines.put(machine.id(), machine);
+        LOG.info("{} is {}: its VM was started by an earlier Forrest.", machine.id(), machine.state());
+        tell(machine);
+        adopted.job().ifPresent(job -> {
+            board.observe(job);
+            hasJob(machine, job);
+        });
     }
 
     /** Takes note of an event. Facts about machines that are gone, or that come late, change nothing. */
@@ -116,14 +140,18 @@ public final class Fleet {
         LOG.debug("job {} of {} is {} (by {})", job.job(), job.repository(), job.status(), job.source());
         // Whatever a job was queued for, the runner's name says which machine has it: GitHub gives a job to any idle
         // runner with enough labels.
-        job.runnerName().flatMap(name -> byRunnerName(job.repository(), name)).ifPresent(machine -> {
-            if (job.status() == JobStatus.IN_PROGRESS) {
-                atWork(machine, Optional.of(job.job()));
-            } else if (job.status() == JobStatus.COMPLETED) {
-                machine.jobIsOver();
-                atWork(machine, Optional.of(job.job()));
-            }
-        });
+        job.runnerName()
+                .flatMap(name -> byRunnerName(job.repository(), name))
+                .ifPresent(machine -> hasJob(machine, job));
+    }
+
+    private void hasJob(Machine machine, JobObservation job) {
+        if (job.status() == JobStatus.COMPLETED) {
+            machine.jobIsOver();
+        }
+        if (job.status() != JobStatus.QUEUED) {
+            atWork(machine, Optional.of(job.job()));
+        }
     }
 
     private void atWork(Machine machine, Optional<JobId> job) {
@@ -177,7 +205,12 @@ public final class Fleet {
 
     /** Brings the machines in line with demand. Cheap when nothing has changed. */
     public void plan() {
-        if (closing) {
+        if (mode == Mode.DRAINING) {
+            List.copyOf(machines.values()).stream()
+                    .filter(machine -> machine.state().isAvailable())
+                    .forEach(this::endSurplus);
+        }
+        if (mode != Mode.TAKING_JOBS) {
             return;
         }
         ForrestConfig current = config.current();
@@ -235,13 +268,30 @@ public final class Fleet {
                 .filter(machine -> machine.withdrawing() && !machine.startTimedOut())
                 .map(Machine::id)
                 .collect(Collectors.toSet());
+        Set<MachineId> spared = machines.values().stream()
+                .filter(this::isNewlyAdopted)
+                .map(Machine::id)
+                .collect(Collectors.toSet());
         return new Planner.Situation(
-                demand(current), machines(), withdrawing, current.host().ram(), Map.copyOf(backOffs), clock.instant());
+                demand(current),
+                machines(),
+                withdrawing,
+                spared,
+                current.host().ram(),
+                Map.copyOf(backOffs),
+                clock.instant());
+    }
+
+    /** It is not known yet what it is wanted for, or what it is at: job sources and the forge were only just asked. */
+    private boolean isNewlyAdopted(Machine machine) {
+        return machine.adoptedAt()
+                .filter(at -> clock.instant().isBefore(at.plus(timings.adoptionGrace())))
+                .isPresent();
     }
 
     private void endSurplus(Machine machine) {
         switch (machine.state()) {
-            case REQUESTED -> drop(machine, "no job wants it any more");
+            case REQUESTED -> drop(machine, surplusReason(machine));
             case REGISTERING -> endUnneeded(machine);
             default -> withdraw(machine);
         }
@@ -283,9 +333,16 @@ public final class Fleet {
     }
 
     private void endUnneeded(Machine machine) {
-        String reason = machine.offlineSince().isPresent() ? "its runner went offline" : "no job wants it any more";
+        String reason = surplusReason(machine);
         move(machine, MachineState.STOPPING, reason);
         hands.end(machine.id(), reason);
+    }
+
+    private String surplusReason(Machine machine) {
+        if (mode == Mode.DRAINING) {
+            return "Forrest takes no more jobs, and it has none";
+        }
+        return machine.offlineSince().isPresent() ? "its runner went offline" : "no job wants it any more";
     }
 
     private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
@@ -392,7 +449,8 @@ public final class Fleet {
         Planner.BackOff before = backOffs.get(type);
         int failures = before == null ? 1 : before.failures() + 1;
         backOffs.put(
-                type, new Planner.BackOff(clock.instant().plus(Planner.backOff(timings, failures)), reason, failures));
+                type,
+                new Planner.BackOff(clock.instant().plus(timings.startRetry().after(failures)), reason, failures));
         return failures;
     }
 
@@ -454,8 +512,7 @@ public final class Fleet {
     public void tick() {
         Instant now = clock.instant();
         for (Machine machine : List.copyOf(machines.values())) {
-            if (machine.state() == MachineState.STARTING
-                    && !now.isBefore(machine.since().plus(timings.startTimeout()))) {
+            if (machine.state() == MachineState.STARTING && !now.isBefore(startDeadline(machine))) {
                 onStartTimeout(machine, now);
             } else if (machine.powerOffSince()
                     .filter(since -> !now.isBefore(since.plus(timings.stopTimeout())))
@@ -463,7 +520,7 @@ public final class Fleet {
                 onStopTimeout(machine);
             }
         }
-        if (closing) {
+        if (mode == Mode.ENDING) {
             return;
         }
         if (!now.isBefore(nextSweep)) {
@@ -494,12 +551,21 @@ public final class Fleet {
      * forge that cannot be asked for as long again does not keep the RAM from others, and says nothing of the image.
      */
     private void onStartTimeout(Machine machine, Instant now) {
-        if (!now.isBefore(machine.since().plus(timings.startTimeout().multipliedBy(2)))) {
+        if (!now.isBefore(startDeadline(machine).plus(timings.startTimeout()))) {
             endLateStarter(machine, false);
         } else {
             machine.startTakesTooLong();
             withdraw(machine);
         }
+    }
+
+    /** An adopted machine may have come up long ago, which the forge must have had the time to tell again. */
+    private Instant startDeadline(Machine machine) {
+        Instant deadline = machine.since().plus(timings.startTimeout());
+        return machine.adoptedAt()
+                .map(at -> at.plus(timings.adoptionGrace()))
+                .filter(deadline::isBefore)
+                .orElse(deadline);
     }
 
     private void endLateStarter(Machine machine, boolean imageIsToBlame) {
@@ -528,10 +594,23 @@ public final class Fleet {
         hands.end(machine.id(), reason);
     }
 
-    /** Starts nothing more and ends everything that runs; {@code onEmpty} is called when nothing is left. */
-    public void close(Runnable onEmpty) {
-        closing = true;
-        whenEmpty = onEmpty;
+    /**
+     * Takes no more jobs. Machines that have one go on to their end; the others lose their runners, and whichever could be
+     * removed ends. {@code onEmpty} is called when no machine is left. A second call only adds its {@code onEmpty}.
+     */
+    public void drain(Runnable onEmpty) {
+        whenEmpty.add(onEmpty);
+        if (mode == Mode.TAKING_JOBS) {
+            mode = Mode.DRAINING;
+            plan();
+        }
+        tellWhenEmpty();
+    }
+
+    /** Takes no more jobs and ends all machines at once; {@code onEmpty} is called when none is left. */
+    public void endAll(Runnable onEmpty) {
+        whenEmpty.add(onEmpty);
+        mode = Mode.ENDING;
         for (Machine machine : List.copyOf(machines.values())) {
             if (machine.state() == MachineState.REQUESTED) {
                 drop(machine, "Forrest is closing");
@@ -546,8 +625,10 @@ public final class Fleet {
     }
 
     private void tellWhenEmpty() {
-        if (closing && machines.isEmpty()) {
-            whenEmpty.run();
+        if (mode != Mode.TAKING_JOBS && machines.isEmpty()) {
+            List<Runnable> told = List.copyOf(whenEmpty);
+            whenEmpty.clear();
+            told.forEach(Runnable::run);
         }
     }
 

@@ -2,9 +2,12 @@ package io.forrest.fleet;
 
 import io.forrest.domain.JobStatus;
 import java.time.Duration;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +38,9 @@ public final class FleetThread implements AutoCloseable {
     private boolean inBurst;
 
     private volatile boolean stopped;
+
+    /** What waits for the machines to be gone. */
+    private final Queue<CompletableFuture<Void>> farewells = new ConcurrentLinkedQueue<>();
 
     /** What is in the mailbox: to be opened on the fleet thread, or sent back if that has ended. */
     private record Letter(Runnable open, Runnable sendBack) {}
@@ -75,17 +81,30 @@ public final class FleetThread implements AutoCloseable {
                         answer.completeExceptionally(e);
                     }
                 },
-                () -> answer.completeExceptionally(new IllegalStateException("Forrest is closed."))));
+                () -> sendBack(answer)));
         return answer;
     }
 
-    /** Starts nothing more and ends all machines; completes when they are gone. */
+    /** See {@link Fleet#endAll}; completes when all machines are gone. */
     public CompletableFuture<Void> endMachines() {
-        CompletableFuture<Void> ended = new CompletableFuture<>();
-        mail(new Letter(
-                () -> fleet.close(() -> ended.complete(null)),
-                () -> ended.completeExceptionally(new IllegalStateException("Forrest is closed."))));
-        return ended;
+        return untilEmpty(Fleet::endAll);
+    }
+
+    /** See {@link Fleet#drain}; completes when all machines are gone. */
+    public CompletableFuture<Void> drainMachines() {
+        return untilEmpty(Fleet::drain);
+    }
+
+    /** The machines may be there for long: when this thread is closed before they are gone, the answer is an exception. */
+    private CompletableFuture<Void> untilEmpty(BiConsumer<Fleet, Runnable> farewell) {
+        CompletableFuture<Void> empty = new CompletableFuture<>();
+        farewells.add(empty);
+        mail(new Letter(() -> farewell.accept(fleet, () -> empty.complete(null)), () -> sendBack(empty)));
+        return empty;
+    }
+
+    private static void sendBack(CompletableFuture<?> answer) {
+        answer.completeExceptionally(new IllegalStateException("Forrest is closed."));
     }
 
     private void mail(Letter letter) {
@@ -181,5 +200,6 @@ public final class FleetThread implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         sendBackAll();
+        farewells.forEach(FleetThread::sendBack);
     }
 }

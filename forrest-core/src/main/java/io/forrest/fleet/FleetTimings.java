@@ -3,7 +3,7 @@ package io.forrest.fleet;
 import java.time.Duration;
 
 /**
- * How long the fleet waits for what.
+ * How long the fleet waits for what. Made with {@link #builder}, which begins with the defaults.
  *
  * @param quiet demand is looked at when nothing was heard for this long; a single job should not wait
  * @param burstQuiet this long once queued jobs come in quick succession: more may be on their way, and the biggest goes
@@ -11,11 +11,11 @@ import java.time.Duration;
  * @param longestQuiet but after the first news no later than this
  * @param startTimeout how long a VM may take until its runner is online
  * @param stopTimeout how long a guest may take to power off once its job is over
+ * @param adoptionGrace how long an adopted machine counts as wanted, though no source has told yet of a job for it
  * @param sweepInterval how often all runners of all repositories are looked at
  * @param sightingInterval how often those of repositories with a starting machine are
  * @param orphanAge how long an unknown, offline, idle runner of ours is left alone: another host may be starting it
- * @param firstBackOff the wait after a failed start; doubles with each further one
- * @param longestBackOff and is never longer than this
+ * @param startRetry when a machine type is tried again of which a machine did not start
  */
 public record FleetTimings(
         Duration quiet,
@@ -23,91 +23,92 @@ public record FleetTimings(
         Duration longestQuiet,
         Duration startTimeout,
         Duration stopTimeout,
+        Duration adoptionGrace,
         Duration sweepInterval,
         Duration sightingInterval,
         Duration orphanAge,
-        Duration firstBackOff,
-        Duration longestBackOff) {
-    public static final FleetTimings DEFAULT = new FleetTimings(
-            Duration.ofMillis(30),
-            Duration.ofMillis(100),
-            Duration.ofSeconds(1),
-            Duration.ofMinutes(15),
-            Duration.ofMinutes(15),
-            Duration.ofMinutes(15),
-            Duration.ofMinutes(1),
-            Duration.ofMinutes(15),
-            Duration.ofSeconds(2),
-            Duration.ofMinutes(5));
+        Retry startRetry) {
+    public static final FleetTimings DEFAULT = builder().build();
 
-    public FleetTimings withStartTimeout(Duration timeout) {
-        return new FleetTimings(
-                quiet,
-                burstQuiet,
-                longestQuiet,
-                timeout,
-                stopTimeout,
-                sweepInterval,
-                sightingInterval,
-                orphanAge,
-                firstBackOff,
-                longestBackOff);
+    /** Begins with the defaults. */
+    public static Builder builder() {
+        return new Builder();
     }
 
-    public FleetTimings withStopTimeout(Duration timeout) {
-        return new FleetTimings(
-                quiet,
-                burstQuiet,
-                longestQuiet,
-                startTimeout,
-                timeout,
-                sweepInterval,
-                sightingInterval,
-                orphanAge,
-                firstBackOff,
-                longestBackOff);
+    /** The waits between tries: {@code first} after the first failure, then twice as long each time up to {@code longest}. */
+    public record Retry(Duration first, Duration longest) {
+        /** The wait after the {@code failures}th failure in a row. */
+        Duration after(int failures) {
+            Duration wait = first;
+            for (int i = 1; i < failures && wait.compareTo(longest) < 0; i++) {
+                wait = wait.multipliedBy(2);
+            }
+            return wait.compareTo(longest) < 0 ? wait : longest;
+        }
     }
 
-    public FleetTimings withSweep(Duration sweep, Duration sighting, Duration orphan) {
-        return new FleetTimings(
-                quiet,
-                burstQuiet,
-                longestQuiet,
-                startTimeout,
-                stopTimeout,
-                sweep,
-                sighting,
-                orphan,
-                firstBackOff,
-                longestBackOff);
-    }
+    /** Collects what differs from the defaults. Not thread-safe. */
+    public static final class Builder {
+        private Duration quiet = Duration.ofMillis(30);
+        private Duration burstQuiet = Duration.ofMillis(100);
+        private Duration longestQuiet = Duration.ofSeconds(1);
+        private Duration startTimeout = Duration.ofMinutes(15);
+        private Duration stopTimeout = Duration.ofMinutes(15);
+        private Duration adoptionGrace = Duration.ofMinutes(2);
+        private Duration sweepInterval = Duration.ofMinutes(15);
+        private Duration sightingInterval = Duration.ofMinutes(1);
+        private Duration orphanAge = Duration.ofMinutes(15);
+        private Retry startRetry = new Retry(Duration.ofSeconds(2), Duration.ofMinutes(5));
 
-    /** {@code shortest} in a burst, too. */
-    public FleetTimings withQuiet(Duration shortest, Duration longest) {
-        return new FleetTimings(
-                shortest,
-                shortest,
-                longest,
-                startTimeout,
-                stopTimeout,
-                sweepInterval,
-                sightingInterval,
-                orphanAge,
-                firstBackOff,
-                longestBackOff);
-    }
+        private Builder() {}
 
-    public FleetTimings withBackOff(Duration first, Duration longest) {
-        return new FleetTimings(
-                quiet,
-                burstQuiet,
-                longestQuiet,
-                startTimeout,
-                stopTimeout,
-                sweepInterval,
-                sightingInterval,
-                orphanAge,
-                first,
-                longest);
+        /** {@code shortest} in a burst, too. */
+        public Builder quiet(Duration shortest, Duration longest) {
+            quiet = shortest;
+            burstQuiet = shortest;
+            longestQuiet = longest;
+            return this;
+        }
+
+        public Builder startTimeout(Duration timeout) {
+            startTimeout = timeout;
+            return this;
+        }
+
+        public Builder stopTimeout(Duration timeout) {
+            stopTimeout = timeout;
+            return this;
+        }
+
+        public Builder adoptionGrace(Duration grace) {
+            adoptionGrace = grace;
+            return this;
+        }
+
+        public Builder sweep(Duration interval, Duration sighting, Duration orphan) {
+            sweepInterval = interval;
+            sightingInterval = sighting;
+            orphanAge = orphan;
+            return this;
+        }
+
+        public Builder startRetry(Retry retry) {
+            startRetry = retry;
+            return this;
+        }
+
+        public FleetTimings build() {
+            return new FleetTimings(
+                    quiet,
+                    burstQuiet,
+                    longestQuiet,
+                    startTimeout,
+                    stopTimeout,
+                    adoptionGrace,
+                    sweepInterval,
+                    sightingInterval,
+                    orphanAge,
+                    startRetry);
+        }
     }
 }

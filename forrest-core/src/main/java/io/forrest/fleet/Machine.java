@@ -28,12 +28,26 @@ final class Machine {
     private boolean jobOver;
     private Optional<Instant> powerOffSince = Optional.empty();
     private Optional<Instant> offlineSince = Optional.empty();
+    private Optional<Instant> adoptedAt = Optional.empty();
 
     Machine(MachineId id, MachineType type, Instant now) {
         this.id = id;
         this.type = type;
         this.requestedAt = now;
         this.since = now;
+    }
+
+    /** One whose VM runs already; if it had a job, that is still to be told by {@link #tookJob}. */
+    static Machine adopted(AdoptedMachine adopted, Instant now) {
+        Machine machine = new Machine(adopted.id(), adopted.type(), adopted.requestedAt());
+        machine.state = MachineState.STARTING;
+        machine.since = adopted.vmStartedAt();
+        machine.reason = "its VM was started by an earlier Forrest";
+        machine.vmStartedAt = Optional.of(adopted.vmStartedAt());
+        machine.processId = adopted.processId();
+        machine.origin = adopted.origin();
+        machine.adoptedAt = Optional.of(now);
+        return machine;
     }
 
     MachineId id() {
@@ -155,6 +169,11 @@ final class Machine {
     /** Since when its idle runner has been offline, whenever it was looked at. */
     Optional<Instant> offlineSince() {
         return offlineSince;
+    }
+
+    /** When this Forrest took it over from an earlier one, if it did. */
+    Optional<Instant> adoptedAt() {
+        return adoptedAt;
     }
 
     void ended(MachineOutcome how) {

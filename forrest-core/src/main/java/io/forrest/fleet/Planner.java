@@ -4,7 +4,6 @@ import io.forrest.config.MachineType;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -27,12 +26,15 @@ final class Planner {
      * What the planner sees.
      *
      * @param demand machine types that queued jobs ask for, with the number of such jobs
+     * @param withdrawing machines whose runners are being withdrawn, so that they count for no job
+     * @param spared machines that are never surplus, though they do count for jobs
      * @param backOffs types that must not be started before a time, and why
      */
     record Situation(
             Map<MachineType, Integer> demand,
             Collection<MachineSnapshot> machines,
             Set<MachineId> withdrawing,
+            Set<MachineId> spared,
             DataSize hostRam,
             Map<MachineTypeId, BackOff> backOffs,
             Instant now) {
@@ -85,6 +87,7 @@ final class Planner {
             int surplus = machines.size() - wantedByType.getOrDefault(type, 0);
             // The least far on goes first: it has cost the least, and nobody waits for it yet.
             machines.stream()
+                    .filter(machine -> !situation.spared().contains(machine.id()))
                     .sorted(Comparator.comparing(MachineSnapshot::state)
                             .thenComparing(
                                     Comparator.comparing(MachineSnapshot::since).reversed())
@@ -144,14 +147,5 @@ final class Planner {
                     machine.id(), "waits for " + type.ram() + " of RAM, of which " + ram.free() + " is free");
         }
         return new Decision.Start(machine.id());
-    }
-
-    /** The wait after the {@code failures}th failure in a row. */
-    static Duration backOff(FleetTimings timings, int failures) {
-        Duration wait = timings.firstBackOff();
-        for (int i = 1; i < failures && wait.compareTo(timings.longestBackOff()) < 0; i++) {
-            wait = wait.multipliedBy(2);
-        }
-        return wait.compareTo(timings.longestBackOff()) < 0 ? wait : timings.longestBackOff();
     }
 }

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -114,7 +115,12 @@ public class FleetTest {
     }
 
     private void observe(long id, String type, JobStatus status, Optional<String> runner) {
-        fleet.accept(new FleetEvent.JobObserved(new JobObservation(
+        fleet.accept(new FleetEvent.JobObserved(observation(id, type, status, runner)));
+        fleet.plan();
+    }
+
+    private JobObservation observation(long id, String type, JobStatus status, Optional<String> runner) {
+        return new JobObservation(
                 new JobId(id),
                 1,
                 TestConfigs.REPOSITORY,
@@ -123,8 +129,7 @@ public class FleetTest {
                 runner,
                 Optional.empty(),
                 clock.instant(),
-                "test")));
-        fleet.plan();
+                "test");
     }
 
     private void queued(long id, String type) {
@@ -551,13 +556,183 @@ public class FleetTest {
         assertThat(told).hasSize(before);
     }
 
+    private MachineId adopt(JobStatus... job) {
+        return adopt(clock.instant().minus(Duration.ofMinutes(5)), job);
+    }
+
+    /** A machine that an earlier Forrest started, with or without a job 1. */
+    private MachineId adopt(Instant vmStartedAt, JobStatus... job) {
+        MachineId machine = MachineId.random(BUILD.id());
+        fleet.adopt(new AdoptedMachine(
+                machine,
+                BUILD,
+                vmStartedAt.minusSeconds(10),
+                vmStartedAt,
+                OptionalLong.of(99),
+                Optional.of(new DiskOrigin(Path.of("/image"), true, "v1")),
+                Arrays.stream(job)
+                        .map(status -> observation(1, "build", status, Optional.of(machine.runnerName())))
+                        .findFirst()));
+        return machine;
+    }
+
     @Test
-    public void closingEndsEveryMachineStartsNoOtherAndSaysWhenAllAreGone() {
+    public void anAdoptedMachineHoldsItsRamAndIsWhereItsJobSaysItIs() {
+        MachineId starting = adopt();
+        assertThat(state(starting)).isEqualTo(MachineState.STARTING);
+        assertThat(told).singleElement().satisfies(snapshot -> {
+            assertThat(snapshot.id()).isEqualTo(starting);
+            assertThat(snapshot.processId()).hasValue(99);
+            assertThat(snapshot.since()).isEqualTo(clock.instant().minus(Duration.ofMinutes(5)));
+            assertThat(snapshot.vmStartedAt()).contains(snapshot.since());
+        });
+        assertThat(state(adopt(JobStatus.IN_PROGRESS))).isEqualTo(MachineState.RUNNING);
+        queued(3, "build");
+        // The idle one of the two is to take it: another would not even fit.
+        assertThat(hands.launched).isEmpty();
+        queued(4, "build");
+        assertThat(hands.launched).isEmpty();
+        assertThat(fleet.machines())
+                .filteredOn(machine -> machine.state() == MachineState.REQUESTED)
+                .hasSize(1);
+    }
+
+    @Test
+    public void anAdoptedMachineWhoseJobIsOverHasAllItsTimeToPowerOff() {
+        MachineId machine = adopt(clock.instant().minus(Duration.ofDays(1)), JobStatus.COMPLETED);
+        assertThat(state(machine)).isEqualTo(MachineState.STOPPING);
+        clock.advance(Duration.ofMinutes(15).minusSeconds(1));
+        fleet.tick();
+        assertThat(hands.ended).isEmpty();
+        clock.advance(Duration.ofSeconds(1));
+        fleet.tick();
+        assertThat(hands.ended).containsExactly(machine);
+    }
+
+    @Test
+    public void theJobOfAnAdoptedMachineIsKnownAndALateWebhookStartsNothingForIt() {
+        adopt(JobStatus.IN_PROGRESS);
+        queued(1, "build");
+        assertThat(hands.launched).isEmpty();
+        assertThat(fleet.machines()).hasSize(1);
+    }
+
+    @Test
+    public void anAdoptedMachineIsNotSurplusBeforeSourcesHadTheTimeToTellOfItsJob() {
+        MachineId machine = adopt();
+        fleet.tick();
+        fleet.plan();
+        // Its runner is looked at at once.
+        assertThat(hands.sighted).containsExactly(Set.of(TestConfigs.REPOSITORY));
+        clock.advance(Duration.ofMinutes(2).minusSeconds(1));
+        fleet.plan();
+        assertThat(hands.withdrawn).isEmpty();
+        clock.advance(Duration.ofSeconds(1));
+        fleet.plan();
+        assertThat(hands.withdrawn).containsExactly(machine);
+    }
+
+    @Test
+    public void theStartOfAnAdoptedMachineIsTimedFromTheStartOfItsVm() {
+        queued(1, "build");
+        MachineId machine = adopt();
+        fleet.plan();
+        clock.advance(Duration.ofMinutes(10).minusSeconds(1));
+        fleet.tick();
+        assertThat(hands.withdrawn).isEmpty();
+        clock.advance(Duration.ofSeconds(1));
+        fleet.tick();
+        assertThat(hands.withdrawn).containsExactly(machine);
+    }
+
+    @Test
+    public void anAdoptedMachineThatStartedLongAgoIsNotCalledLateBeforeItsRunnerCouldBeSeen() {
+        MachineId machine = adopt(clock.instant().minus(Duration.ofDays(1)));
+        queued(1, "build");
+        fleet.tick();
+        assertThat(hands.withdrawn).isEmpty();
+        sight(new RunnerSighting(5, machine.runnerName(), true, false));
+        clock.advance(Duration.ofMinutes(2));
+        fleet.tick();
+        fleet.plan();
+        assertThat(state(machine)).isEqualTo(MachineState.WAITING);
+        assertThat(hands.withdrawn).isEmpty();
+        assertThat(hands.ended).isEmpty();
+    }
+
+    @Test
+    public void anAdoptedMachineWhoseVmHasEndedMeanwhileGoesTheUsualWay() {
+        MachineId machine = adopt(JobStatus.IN_PROGRESS);
+        exit(machine, MachineOutcome.Disk.PROMOTED);
+        assertThat(fleet.machines()).isEmpty();
+        assertThat(told.get(told.size() - 1).outcome())
+                .contains(new MachineOutcome(MachineOutcome.Disk.PROMOTED, "test"));
+    }
+
+    @Test
+    public void drainingStartsNothingLetsJobsRunToTheirEndAndSaysWhenAllAreGone() {
+        queued(1, "build");
+        MachineId running = hands.lastLaunched();
+        bootUp(running, false);
+        observe(1, "build", JobStatus.IN_PROGRESS, Optional.of(running.runnerName()));
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "5G", BUILD, DERIVED));
+        queued(2, "build");
+        int[] empty = {0};
+        fleet.drain(() -> empty[0]++);
+        fleet.drain(() -> empty[0]++);
+        queued(3, "build");
+        // What only waited is gone at once, and a new job is left to whoever comes after.
+        assertThat(fleet.machines())
+                .singleElement()
+                .extracting(MachineSnapshot::id)
+                .isEqualTo(running);
+        assertThat(hands.withdrawn).isEmpty();
+        assertThat(hands.ended).isEmpty();
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(running.runnerName()));
+        assertThat(empty[0]).isZero();
+        exit(running, MachineOutcome.Disk.PROMOTED);
+        assertThat(empty[0]).isEqualTo(2);
+        assertThat(hands.launched).hasSize(1);
+    }
+
+    @Test
+    public void drainingTakesTheRunnersOfIdleMachinesFirstAndABusyOneGoesOn() {
+        queued(1, "build");
+        queued(2, "build");
+        MachineId idle = hands.launched.get(0);
+        MachineId busy = hands.launched.get(1);
+        bootUp(idle, false);
+        bootUp(busy, false);
+        boolean[] empty = {false};
+        fleet.drain(() -> empty[0] = true);
+        assertThat(hands.withdrawn).containsExactly(idle, busy);
+        assertThat(hands.ended).isEmpty();
+        fleet.accept(new FleetEvent.RunnerWithdrawn(idle, RunnerBroker.Removal.REMOVED));
+        fleet.accept(new FleetEvent.RunnerWithdrawn(busy, RunnerBroker.Removal.BUSY));
+        fleet.plan();
+        assertThat(hands.ended).containsExactly(idle);
+        assertThat(state(busy)).isEqualTo(MachineState.RUNNING);
+        fleet.accept(new FleetEvent.VmExited(idle, new VmExit(VmExit.Kind.STOPPED, "stopped")));
+        fleet.accept(new FleetEvent.MachineGone(idle, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "drained")));
+        assertThat(empty[0]).isFalse();
+        exit(busy, MachineOutcome.Disk.DISCARDED);
+        assertThat(empty[0]).isTrue();
+    }
+
+    @Test
+    public void aDrainThatNothingIsLeftForIsOverAtOnce() {
+        boolean[] empty = {false};
+        fleet.drain(() -> empty[0] = true);
+        assertThat(empty[0]).isTrue();
+    }
+
+    @Test
+    public void endingAllEndsEveryMachineStartsNoOtherAndSaysWhenAllAreGone() {
         queued(1, "build");
         MachineId machine = hands.lastLaunched();
         queued(2, "derived");
         boolean[] empty = {false};
-        fleet.close(() -> empty[0] = true);
+        fleet.endAll(() -> empty[0] = true);
         queued(3, "build");
         assertThat(hands.ended).containsExactly(machine);
         assertThat(hands.launched).hasSize(1);

@@ -9,7 +9,6 @@ import io.forrest.domain.MachineTypeId;
 import io.forrest.fleet.Planner.Decision;
 import io.forrest.testing.TestConfigs;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -30,6 +29,7 @@ public class PlannerTest {
     private Map<MachineType, Integer> demand;
     private List<MachineSnapshot> machines;
     private Set<MachineId> withdrawing;
+    private Set<MachineId> spared;
     private Map<MachineTypeId, Planner.BackOff> backOffs;
 
     @BeforeMethod
@@ -37,6 +37,7 @@ public class PlannerTest {
         demand = new HashMap<>();
         machines = new ArrayList<>();
         withdrawing = new HashSet<>();
+        spared = new HashSet<>();
         backOffs = new HashMap<>();
     }
 
@@ -57,7 +58,7 @@ public class PlannerTest {
     }
 
     private Planner.Situation situation(String hostRam) {
-        return new Planner.Situation(demand, machines, withdrawing, DataSize.parse(hostRam), backOffs, NOW);
+        return new Planner.Situation(demand, machines, withdrawing, spared, DataSize.parse(hostRam), backOffs, NOW);
     }
 
     @Test
@@ -86,6 +87,16 @@ public class PlannerTest {
         assertThat(Planner.demandChanges(situation("8G")))
                 .containsExactly(new Decision.Surplus(requested.id()), new Decision.Surplus(starting.id()))
                 .doesNotContain(new Decision.Surplus(waiting.id()));
+    }
+
+    @Test
+    public void aSparedMachineAnswersAJobAndIsNeverSurplus() {
+        spared.add(machine(SMALL, MachineState.STARTING, 5).id());
+        assertThat(Planner.demandChanges(situation("8G"))).isEmpty();
+        demand.put(SMALL, 1);
+        assertThat(Planner.demandChanges(situation("8G"))).isEmpty();
+        MachineSnapshot requested = machine(SMALL, MachineState.REQUESTED, 1);
+        assertThat(Planner.demandChanges(situation("8G"))).containsExactly(new Decision.Surplus(requested.id()));
     }
 
     @Test
@@ -149,13 +160,5 @@ public class PlannerTest {
                         Decision.Hold.class, hold -> assertThat(hold.reason()).startsWith("no image yet; "));
         backOffs.put(SMALL.id(), new Planner.BackOff(NOW, "no image yet", 1));
         assertThat(Planner.placements(situation("8G"))).containsExactly(new Decision.Start(small.id()));
-    }
-
-    @Test
-    public void theWaitDoublesUpToItsLimitAndStaysThereForEver() {
-        assertThat(Planner.backOff(FleetTimings.DEFAULT, 1)).isEqualTo(Duration.ofSeconds(2));
-        assertThat(Planner.backOff(FleetTimings.DEFAULT, 3)).isEqualTo(Duration.ofSeconds(8));
-        assertThat(Planner.backOff(FleetTimings.DEFAULT, 9)).isEqualTo(Duration.ofMinutes(5));
-        assertThat(Planner.backOff(FleetTimings.DEFAULT, Integer.MAX_VALUE)).isEqualTo(Duration.ofMinutes(5));
     }
 }

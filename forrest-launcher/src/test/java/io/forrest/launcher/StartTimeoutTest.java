@@ -19,7 +19,8 @@ public class StartTimeoutTest {
 
     @Test
     public void aMachineImageThatDoesNotComeUpIsSetAsideAndTheJobRunsOnTheBase() throws Exception {
-        try (TinyFarm farm = new TinyFarm("128M", FleetTimings.DEFAULT.withStartTimeout(START_TIMEOUT))) {
+        try (TinyFarm farm = new TinyFarm(
+                "128M", FleetTimings.builder().startTimeout(START_TIMEOUT).build())) {
             Path image = farm.machineImage();
             Files.createDirectories(image.getParent());
             byte[] unbootable = new byte[1 << 20];
