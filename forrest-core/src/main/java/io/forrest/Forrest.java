@@ -2,7 +2,6 @@ package io.forrest;
 
 import io.forrest.config.ConfigSource;
 import io.forrest.domain.HostProblem;
-import io.forrest.domain.RepositoryId;
 import io.forrest.fleet.Fleet;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.FleetThread;
@@ -10,23 +9,22 @@ import io.forrest.fleet.FleetTimings;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.Hypervisor;
+import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.JobSink;
 import io.forrest.spi.JobSource;
 import io.forrest.spi.RunnerBroker;
-import io.forrest.work.Janitor;
 import io.forrest.work.MachineRuns;
 import io.forrest.work.MachineTypeCheck;
+import io.forrest.work.Recovery;
 import io.forrest.work.Workshop;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -53,7 +51,7 @@ public final class Forrest implements AutoCloseable {
     private final Path baseDirectory;
     private final FleetThread fleetThread;
     private final MachineRuns runs;
-    private final Janitor janitor;
+    private final Recovery recovery;
     private final Fleet fleet;
     private final List<Audience> audiences;
 
@@ -101,7 +99,7 @@ public final class Forrest implements AutoCloseable {
                 builder.clock,
                 fleetThread::post);
         this.runs = new MachineRuns(workshop, config, () -> eachSource("look again", JobSource::refresh));
-        this.janitor = new Janitor(workshop);
+        this.recovery = new Recovery(workshop, config, runs);
         this.audiences = builder.listeners.stream().map(Audience::new).toList();
         this.fleet = new Fleet(
                 config,
@@ -139,8 +137,8 @@ public final class Forrest implements AutoCloseable {
     }
 
     /**
-     * Takes the base directory, cleans up after an earlier Forrest and begins to take jobs. Blocks for as long as the
-     * checks take.
+     * Takes the base directory, goes on with what an earlier Forrest left, and begins to take jobs. Blocks for as long as
+     * the checks take.
      *
      * @throws HostCheckException if no machine could run here; it can then only be closed
      */
@@ -154,12 +152,10 @@ public final class Forrest implements AutoCloseable {
             throw new HostCheckException(problems);
         }
         checkMachineTypes().forEach(problem -> LOG.warn("{}", problem));
-        Map<RepositoryId, Set<String>> oldRunners = janitor.cleanUp();
+        recovery.recover().forEach(fleet::adopt);
         stage = Stage.RUNNING;
         fleetThread.start(fleet);
-        if (!oldRunners.isEmpty()) {
-            daemon(() -> janitor.removeRunners(oldRunners), "janitor").start();
-        }
+        daemon(recovery::removeRunners, "recovery").start();
         eachSource("start", source -> source.start(jobSink()));
     }
 
@@ -174,14 +170,44 @@ public final class Forrest implements AutoCloseable {
     }
 
     /**
+     * Takes no new jobs from now on; the machines that have one run to their end. Completes when no machine is left; with an
+     * exception if it is closed before, or not started.
+     */
+    public CompletableFuture<Void> drain() {
+        return fleetThread.drainMachines();
+    }
+
+    /**
      * Takes no more jobs, ends all machines, removes their runners and disks, and returns when that is done, or after
-     * 20 seconds. A second call does nothing.
+     * 20 seconds. Only {@link #close} can follow.
+     */
+    public synchronized void endMachines() {
+        if (stage != Stage.RUNNING) {
+            return;
+        }
+        eachSource("close", JobSource::close);
+        try {
+            fleetThread.endMachines().get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.warn("Not all machines were gone after {}: the next start goes on with them.", LONGEST_CLOSE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /**
+     * Takes no more jobs and lets go of everything. VMs that run go on, and the next Forrest on this base directory goes on
+     * with them; with a hypervisor that cannot do that, all machines are ended. Machines that have no VM yet are ended, and
+     * promotions completed, within 20 seconds; what takes longer is left to the next Forrest. A second call does nothing.
      */
     @Override
     public synchronized void close() {
         if (stage == Stage.RUNNING) {
-            eachSource("close", JobSource::close);
-            endMachines();
+            if (hypervisor.capabilities().contains(HypervisorCapability.ADOPTION)) {
+                letGo();
+            } else {
+                endMachines();
+            }
         }
         if (stage != Stage.CLOSED) {
             stage = Stage.CLOSED;
@@ -193,13 +219,15 @@ public final class Forrest implements AutoCloseable {
         }
     }
 
-    private void endMachines() {
+    private void letGo() {
+        eachSource("close", JobSource::close);
+        // Nobody decides anything any more; what happens meanwhile is learned by the next Forrest.
+        fleetThread.close();
         try {
-            fleetThread.endMachines().get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException | ExecutionException e) {
-            LOG.warn(
-                    "Not all machines were gone after {}: the next start cleans up what is left of them.",
-                    LONGEST_CLOSE);
+            int left = runs.letGo(LONGEST_CLOSE);
+            if (left > 0) {
+                LOG.info("{} machines go on without this Forrest; the next one on {} finds them.", left, baseDirectory);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

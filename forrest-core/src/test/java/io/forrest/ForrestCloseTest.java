@@ -28,6 +28,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -83,7 +84,8 @@ public class ForrestCloseTest {
     }
 
     @Test(dataProvider = "stations")
-    public void closingEndsAMachineWhereverItStandsAndLeavesNothing(String name, Station station) throws Exception {
+    public void endingAllMachinesEndsThemWhereverTheyStandAndLeavesNothing(String name, Station station)
+            throws Exception {
         Gate gate = new Gate();
         if (!name.equals("work")) {
             // A guest that gets to its job might be done with it before its end is asked for.
@@ -93,7 +95,10 @@ public class ForrestCloseTest {
         Forrest forrest = rig.start();
         rig.queue(build);
         gate.awaitEntered();
-        CompletableFuture<Void> closed = CompletableFuture.runAsync(forrest::close);
+        CompletableFuture<Void> closed = CompletableFuture.runAsync(() -> {
+            forrest.endMachines();
+            forrest.close();
+        });
         MachineSnapshot stopping = rig.told.await(machine -> machine.state() == MachineState.STOPPING);
         if (!List.of("boot", "work").contains(name)) {
             // A guest is to be ended where it stands.
@@ -103,12 +108,51 @@ public class ForrestCloseTest {
         assertThat(rig.hypervisor.running()).as(name).isEmpty();
         assertThat(rig.hypervisor.isClosed()).isTrue();
         assertThat(rig.jobs.isClosed()).isTrue();
-        assertThat(rig.leftOf(stopping.id())).as(name).isSubsetOf("log.txt");
+        assertThat(rig.leftOf(stopping.id())).as(name).isSubsetOf("log.txt", "machine.json");
         if (!name.equals("work")) {
             // At work the forge holds on to it until it notices.
             assertThat(rig.broker.sightings(TestConfigs.REPOSITORY)).as(name).isEmpty();
         }
         assertThat(rig.told.await(stopping.id(), MachineState.STOPPED).reason()).contains("Forrest is closing");
+    }
+
+    @Test(dataProvider = "stations")
+    public void closingEndsAMachineThatHasNoVmYetAndLeavesOneThatHas(String name, Station station) throws Exception {
+        Gate gate = new Gate();
+        station.hold(rig, gate);
+        Forrest forrest = rig.start();
+        rig.queue(build);
+        gate.awaitEntered();
+        MachineId machine =
+                rig.told.await(seen -> seen.state() == MachineState.REGISTERING).id();
+        boolean running = List.of("boot", "work").contains(name);
+        if (running) {
+            rig.told.await(machine, MachineState.STARTING);
+        }
+        CompletableFuture<Void> closed = CompletableFuture.runAsync(forrest::close);
+        ForrestRig.eventually("it closes", rig.jobs::isClosed);
+        if (!running) {
+            gate.open();
+        }
+        closed.get(30, TimeUnit.SECONDS);
+        assertThat(rig.hypervisor.running()).as(name).hasSize(running ? 1 : 0);
+        assertThat(rig.broker.sightings(TestConfigs.REPOSITORY)).as(name).hasSize(running ? 1 : 0);
+        if (!running) {
+            assertThat(rig.leftOf(machine)).as(name).isSubsetOf("log.txt", "machine.json");
+        }
+    }
+
+    @Test
+    public void withAHypervisorThatCannotFindVmsAgainClosingEndsAllMachines() throws Exception {
+        rig.hypervisor.capabilities(EnumSet.complementOf(EnumSet.of(HypervisorCapability.ADOPTION)));
+        rig.hypervisor.guest(ForrestRig.idle());
+        Forrest forrest = rig.start();
+        rig.queue(build);
+        MachineId machine =
+                rig.told.await(seen -> seen.state() == MachineState.STARTING).id();
+        forrest.close();
+        assertThat(rig.hypervisor.running()).isEmpty();
+        rig.assertNothingLeftOf(machine);
     }
 
     @Test
@@ -137,7 +181,7 @@ public class ForrestCloseTest {
         rig.queue(build);
         rig.queue(build);
         rig.told.await(2, machine -> machine.state() == MachineState.STARTING);
-        forrest.close();
+        forrest.endMachines();
         assertThat(rig.hypervisor.running()).isEmpty();
     }
 
@@ -299,12 +343,13 @@ public class ForrestCloseTest {
     }
 
     @Test
-    public void whatAKilledForrestLeftIsEndedAndRemovedAndItsLogsStay() throws Exception {
+    public void whatAForrestLeftThatKeptNoRecordsIsEndedAndRemovedAndItsLogsStay() throws Exception {
         MachineId left = leftOver("disk.img", "cloud-init.img", "job-config.img", "log.txt", "shell.sock", "qemu.log");
         rig.broker.registerElsewhere(TestConfigs.REPOSITORY, left.runnerName());
         rig.broker.registerElsewhere(
                 TestConfigs.REPOSITORY, MachineId.random(build.id()).runnerName());
         startVmOf(left);
+        rig.configure("8G", rig.type("other", "1G"));
         rig.start();
         assertThat(rig.hypervisor.running()).isEmpty();
         assertThat(rig.leftOf(left)).containsExactly("log.txt", "qemu.log");

@@ -249,7 +249,7 @@ public class ForrestFailuresTest {
     private void assertRescued(MachineSnapshot gone, String reason) throws IOException {
         assertThat(gone.outcome().orElseThrow().disk()).isEqualTo(MachineOutcome.Disk.RESCUED);
         assertThat(gone.outcome().orElseThrow().reason()).contains("should have become the machine image", reason);
-        assertThat(rig.leftOf(gone.id())).containsExactly("disk.img.rescued", "log.txt");
+        assertThat(rig.leftOf(gone.id())).containsExactly("disk.img.rescued", "log.txt", "machine.json");
         assertThat(Files.readString(rig.runDirectory(gone.id()).resolve("disk.img.rescued")))
                 .startsWith("hours of work");
         assertThat(rig.broker.sightings(TestConfigs.REPOSITORY)).isEmpty();
@@ -281,7 +281,7 @@ public class ForrestFailuresTest {
         rig.told.await(vm.spec().machine(), MachineState.STARTING);
         vm.crash();
         MachineSnapshot gone = rig.told.awaitEnd(build.id());
-        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt");
+        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt", "machine.json");
     }
 
     // ---- the forge
@@ -419,6 +419,7 @@ public class ForrestFailuresTest {
         forrest.start();
         rig.queue(build);
         rig.nextVm();
+        forrest.endMachines();
         forrest.close();
         assertThat(rig.hypervisor.running()).isEmpty();
         assertThat(rig.hypervisor.isClosed()).isTrue();

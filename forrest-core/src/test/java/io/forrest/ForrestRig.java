@@ -55,8 +55,8 @@ final class ForrestRig implements AutoCloseable {
     final InMemoryImageStore images = new InMemoryImageStore();
     final FakeGuestVolumes volumes = new FakeGuestVolumes();
     final FakeRunnerBroker broker = new FakeRunnerBroker(TestConfigs.REPOSITORY);
-    final FakeJobSource jobs = new FakeJobSource(clock);
     final Sightings told = new Sightings();
+    FakeJobSource jobs = new FakeJobSource(clock);
     FakeHypervisor hypervisor = new FakeHypervisor(this::work);
     FleetTimings timings = FleetTimings.builder()
             .quiet(Duration.ofMillis(200), Duration.ofSeconds(2))
@@ -197,6 +197,12 @@ final class ForrestRig implements AutoCloseable {
         return forrest;
     }
 
+    /** What the next Forrest finds: the same host and the same forge. */
+    void nextProcess() {
+        hypervisor = hypervisor.ofNextProcess();
+        jobs = jobs.ofNextProcess();
+    }
+
     /** Somebody pushes: a job is queued at the forge. */
     JobId queue(MachineType type) {
         JobId job = jobs.queue(type.id());
@@ -283,8 +289,10 @@ final class ForrestRig implements AutoCloseable {
 
     /** No VM, no runner and no volumes of this machine are there any more. */
     void assertNothingLeftOf(MachineId machine) throws IOException {
-        assertThat(leftOf(machine)).isSubsetOf("log.txt");
-        assertThat(broker.runnerId(machine.runnerName())).isEmpty();
+        assertThat(leftOf(machine)).isSubsetOf("log.txt", "machine.json");
+        // It is removed when the books are closed already.
+        eventually("its runner is removed", () -> broker.runnerId(machine.runnerName())
+                .isEmpty());
         assertThat(hypervisor.running()).noneMatch(vm -> vm.spec().machine().equals(machine));
     }
 

@@ -14,6 +14,7 @@ import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
 import io.forrest.jobs.JobLabels;
+import io.forrest.spi.PluginException;
 import io.forrest.spi.VmSpec;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeRunnerBroker;
@@ -81,7 +82,7 @@ public class ForrestTest {
         MachineSnapshot gone = rig.told.awaitEnd(build.id());
         assertThat(gone.outcome())
                 .contains(new MachineOutcome(MachineOutcome.Disk.DISCARDED, "its job did not ask to persist it"));
-        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt");
+        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt", "machine.json");
         assertThat(rig.runDirectory(gone.id()).resolve("log.txt")).hasContent("at work\n");
         rig.assertNothingLeftOf(gone.id());
         assertThat(forrest.machines().get(10, TimeUnit.SECONDS)).isEmpty();
@@ -242,7 +243,7 @@ public class ForrestTest {
         assertThat(gone.outcome().orElseThrow().disk()).isEqualTo(MachineOutcome.Disk.DISCARDED);
         assertThat(gone.outcome().orElseThrow().reason()).contains("did not shut down in order", "kernel panic");
         assertThat(rig.image(build)).isEmpty();
-        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt");
+        assertThat(rig.leftOf(gone.id())).containsExactly("log.txt", "machine.json");
     }
 
     @Test
@@ -250,6 +251,8 @@ public class ForrestTest {
         rig.script = (vm, job) -> {
             throw new IllegalStateException("kernel panic");
         };
+        // While the forge takes the runner to be at work, it does not remove it.
+        rig.broker.hooks().failNext(FakeRunnerBroker.Call.REMOVE, PluginException.Kind.RETRY_LATER);
         rig.start();
         rig.queue(build);
         MachineSnapshot gone = rig.told.awaitEnd(build.id());

@@ -1,11 +1,15 @@
 package io.forrest.work;
 
 import io.forrest.config.MachineType;
+import io.forrest.domain.JobObservation;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
+import io.forrest.failpoint.FailPoint;
+import io.forrest.fleet.AdoptedMachine;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.MachineOutcome;
+import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.PluginException;
@@ -19,11 +23,15 @@ import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,46 +40,55 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The disk comes first, because making it is cheap, local and fails most clearly: a runner is registered only for a
  * machine that has something to run on. {@link #end} may come at any time from another thread.
+ *
+ * <p>Each step is written down before the next one is taken, so that after the end of this process, however it came,
+ * {@link Recovery} and {@link #resume} go on from there. Steps that may be taken twice are harmless the second time.
  */
 final class MachineRun {
     private static final Logger LOG = LoggerFactory.getLogger(MachineRun.class);
     private static final SecureRandom RANDOM = new SecureRandom();
 
+    /** A full disk is not emptied within a second, and nobody wants to wait much longer than needed. */
+    private static final Duration PROMOTE_AGAIN = Duration.ofSeconds(5);
+
     private final Workshop workshop;
     private final MachineId machine;
     private final MachineType type;
-    private final Optional<Secret> persistenceToken;
     private final MacPool macs;
     private final Executor finishers;
+    private final Executor forge;
     private final Runnable onGone;
     private final RunDirectory directory;
+    private final RecordFile file;
     private List<MacAddress> lentMacs = List.of();
 
     // Guarded by this.
-    private Optional<RunnerRegistration> runner = Optional.empty();
+    private MachineRecord record;
     private Optional<Vm> vm = Optional.empty();
     private Optional<String> endReason = Optional.empty();
+    private boolean waitsForSpace;
 
     /**
-     * {@code finishers} runs what comes after the VM's end; {@code onGone} is called when nothing of the machine is
-     * left.
+     * {@code finishers} runs what comes after the VM's end, {@code forge} what asks the forge then; {@code onGone} is called
+     * when nothing of the machine is left on this host.
      */
     MachineRun(
             Workshop workshop,
-            MachineId machine,
-            MachineType type,
-            Optional<Secret> persistenceToken,
+            MachineRecord record,
             MacPool macs,
             Executor finishers,
+            Executor forge,
             Runnable onGone) {
         this.workshop = workshop;
-        this.machine = machine;
-        this.type = type;
-        this.persistenceToken = persistenceToken;
+        this.machine = record.machine();
+        this.type = record.type();
+        this.record = record;
         this.macs = macs;
         this.finishers = finishers;
+        this.forge = forge;
         this.onGone = onGone;
         this.directory = RunDirectory.of(workshop.baseDirectory(), machine);
+        this.file = new RecordFile(directory);
     }
 
     /** Brings the machine up to its running VM. Blocks; called once. */
@@ -94,36 +111,122 @@ final class MachineRun {
     private void start() throws PluginException, IOException {
         checkNotEnded();
         Files.createDirectories(directory.path());
-        tell(new FleetEvent.DiskCreated(
-                machine,
-                workshop.images()
-                        .createDisk(
-                                new DiskRequest(
-                                        type.id(), type.baseMachine(), type.baseImage(), type.useBase(), type.disk()),
-                                directory.disk())));
+        file.write(record());
+        FailPoint.MACHINE_RECORDED.pass();
+        DiskOrigin origin = workshop.images()
+                .createDisk(
+                        new DiskRequest(type.id(), type.baseMachine(), type.baseImage(), type.useBase(), type.disk()),
+                        directory.disk());
+        FailPoint.DISK_CREATED.pass();
+        tell(new FleetEvent.DiskCreated(machine, origin));
         checkNotEnded();
 
         RunnerRegistration registration = workshop.runners().register(machine);
-        synchronized (this) {
-            runner = Optional.of(registration);
-        }
+        FailPoint.RUNNER_REGISTERED.pass();
+        Secret runToken = newRunToken();
+        write(record().withRunner(origin, registration.runnerId(), runToken));
         tell(new FleetEvent.RunnerRegistered(machine, registration.runnerId()));
         checkNotEnded();
 
-        GuestFiles files = GuestFiles.render(type, machine, registration.jitConfig(), newRunToken());
+        GuestFiles files = GuestFiles.render(type, machine, registration.jitConfig(), runToken);
         workshop.volumes().write(directory.cloudInit(), "CIDATA", files.cloudInit());
         workshop.volumes().write(directory.jobConfig(), "JOBDATA", files.jobConfig());
+        FailPoint.VOLUMES_WRITTEN.pass();
         checkNotEnded();
 
         Vm started = workshop.hypervisor().start(spec());
-        synchronized (this) {
-            vm = Optional.of(started);
-            if (endReason.isPresent()) {
-                stopVm();
-            }
-        }
-        tell(new FleetEvent.VmStarted(machine, workshop.clock().instant(), started.processId()));
+        FailPoint.VM_STARTED.pass();
+        Instant now = workshop.clock().instant();
+        adopt(started, now);
+        FailPoint.VM_RECORDED.pass();
+        tell(new FleetEvent.VmStarted(machine, now, started.processId()));
         started.exit().whenCompleteAsync(this::onExit, finishers);
+    }
+
+    /** From here on it has a VM, which is stopped if the machine's end was asked for meanwhile. */
+    private synchronized void adopt(Vm running, Instant startedAt) {
+        vm = Optional.of(running);
+        try {
+            write(record.started(startedAt));
+        } catch (IOException e) {
+            // Its VM is found by the next Forrest all the same.
+            LOG.warn("That the VM of {} was started could not be written down: {}", machine, e.toString());
+        }
+        if (endReason.isPresent()) {
+            stopVm();
+        }
+    }
+
+    /**
+     * Goes on with a machine of an earlier Forrest: waits for the end of its VM, which may have come already. Returns at
+     * once; called once, in place of {@link #launch}.
+     */
+    void resume(Vm found) {
+        adopt(found, record().vmStartedAt().orElseGet(workshop.clock()::instant));
+        found.exit().whenCompleteAsync(this::onExit, finishers);
+    }
+
+    /** Goes on with a promotion that an earlier Forrest had begun. Returns at once; called once, in place of {@link #launch}. */
+    void resumePromotion() {
+        finishers.execute(() -> {
+            tell(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+            promote();
+        });
+    }
+
+    synchronized MachineRecord record() {
+        return record;
+    }
+
+    /** What the fleet needs to know of a machine that was not launched by it. */
+    AdoptedMachine adopted() {
+        MachineRecord now = record();
+        return new AdoptedMachine(
+                machine,
+                type,
+                now.requestedAt(),
+                now.vmStartedAt().orElse(now.requestedAt()),
+                currentVm().map(Vm::processId).orElse(OptionalLong.empty()),
+                now.origin(),
+                now.job());
+    }
+
+    private synchronized Optional<Vm> currentVm() {
+        return vm;
+    }
+
+    /**
+     * Whether the next Forrest goes on with it as it is: its VM runs and is not being ended, or its promotion has to wait for
+     * disk space.
+     */
+    synchronized boolean outlivesThisProcess() {
+        boolean runs = vm.isPresent()
+                && endReason.isEmpty()
+                && record.stage() == MachineRecord.Stage.STARTED
+                && !vm.get().exit().toCompletableFuture().isDone();
+        return runs || waitsForSpace;
+    }
+
+    private synchronized void write(MachineRecord next) throws IOException {
+        record = next;
+        file.write(next);
+    }
+
+    /** Which job it has, for its image's history and for the next Forrest. */
+    synchronized void noteJob(JobObservation job) {
+        boolean news = record.job()
+                .filter(known ->
+                        !known.job().equals(job.job()) || known.status().compareTo(job.status()) < 0)
+                .isPresent();
+        if ((news || record.job().isEmpty()) && record.stage() != MachineRecord.Stage.OVER) {
+            FailPoint.JOB_SEEN.pass();
+            try {
+                write(record.withJob(job));
+            } catch (IOException e) {
+                LOG.warn("The job of {} could not be written down: {}", machine, e.toString());
+            }
+            FailPoint.JOB_RECORDED.pass();
+        }
     }
 
     private VmSpec spec() {
@@ -169,9 +272,9 @@ final class MachineRun {
         }
     }
 
-    /** The runner, once it is registered. */
-    synchronized Optional<RunnerRegistration> runner() {
-        return runner;
+    /** The number of its runner, once that is registered. */
+    OptionalLong runnerId() {
+        return record().runnerId();
     }
 
     /** Does nothing if there is none yet. */
@@ -184,62 +287,99 @@ final class MachineRun {
     }
 
     private void abandon(PluginException.Kind kind, String reason) {
-        removeRunner();
-        removeVolumes();
+        settled(new MachineOutcome(MachineOutcome.Disk.NONE, reason));
         tell(new FleetEvent.LaunchFailed(machine, kind, reason));
+        removeRunner();
         onGone.run();
     }
 
     private void onExit(VmExit exit, Throwable bug) {
+        FailPoint.VM_ENDED.pass();
         VmExit how = exit != null ? exit : new VmExit(VmExit.Kind.FAILED, "a bug in the hypervisor: " + bug);
         tell(new FleetEvent.VmExited(machine, how));
-        MachineOutcome outcome;
+        Optional<String> discard;
         try {
-            outcome = settleDisk(how);
+            discard = reasonToDiscard(how);
         } catch (RuntimeException | Error e) {
             LOG.error("A bug: the disk of {} was not looked at, and is thrown away.", machine, e);
-            outcome = new MachineOutcome(MachineOutcome.Disk.DISCARDED, "a bug in Forrest or a plugin: " + e);
+            discard = Optional.of("a bug in Forrest or a plugin: " + e);
         }
-        removeVolumes();
-        removeRunner();
-        tell(new FleetEvent.MachineGone(machine, outcome));
-        onGone.run();
+        if (discard.isPresent()) {
+            finish(new MachineOutcome(MachineOutcome.Disk.DISCARDED, discard.get()));
+            return;
+        }
+        try {
+            // What the guest wrote may be in the host's memory only. Once the record says so, the disk is promoted even
+            // if
+            // the host crashes in between.
+            RecordFile.force(directory.disk());
+            synchronized (this) {
+                record = record.promoting(workshop.clock().instant());
+                file.writeDurably(record);
+            }
+            FailPoint.PROMOTION_RECORDED.pass();
+        } catch (IOException e) {
+            LOG.warn("That the disk of {} is to be promoted could not be written down: {}", machine, e.toString());
+        }
+        promote();
     }
 
-    private MachineOutcome settleDisk(VmExit exit) {
+    /** Why the disk is not to be promoted; empty if it is. */
+    private Optional<String> reasonToDiscard(VmExit exit) {
         if (exit.kind() != VmExit.Kind.CLEAN) {
-            String reason;
             synchronized (this) {
-                reason = endReason.orElse("its VM did not shut down in order: " + exit.reason());
+                return endReason.or(() -> Optional.of("its VM did not shut down in order: " + exit.reason()));
             }
-            return discarded(reason);
         }
-        PersistRequest request;
         try {
-            request = PersistRequest.read(workshop.volumes(), directory.jobConfig(), persistenceToken);
-        } catch (PluginException e) {
-            return discarded("its JOBDATA volume cannot be read: " + e.getMessage());
-        }
-        if (request != PersistRequest.GRANTED) {
+            PersistRequest request =
+                    PersistRequest.read(workshop.volumes(), directory.jobConfig(), record().persistenceToken());
             if (request == PersistRequest.WRONG_TOKEN) {
                 LOG.warn("{} left a wrong persistence token: its disk is thrown away.", machine);
             }
-            return discarded(request.reason());
-        }
-        try {
-            workshop.images().promote(type.id(), directory.disk(), provenance());
-            return new MachineOutcome(MachineOutcome.Disk.PROMOTED, request.reason());
+            return request == PersistRequest.GRANTED ? Optional.empty() : Optional.of(request.reason());
         } catch (PluginException e) {
-            return rescued(e.getMessage());
-        } catch (RuntimeException | Error e) {
-            LOG.error("A bug: the disk of {} could not be promoted.", machine, e);
-            return rescued("there is a bug in Forrest or a plugin: " + e);
+            return Optional.of("its JOBDATA volume cannot be read: " + e.getMessage());
         }
     }
 
-    private Provenance provenance() {
-        return new Provenance(
-                machine, Optional.empty(), Optional.empty(), workshop.clock().instant());
+    private void promote() {
+        MachineRecord now = record();
+        try {
+            workshop.images()
+                    .promote(
+                            type.id(),
+                            directory.disk(),
+                            new Provenance(
+                                    machine,
+                                    now.job(),
+                                    now.origin(),
+                                    now.endedAt().orElseGet(workshop.clock()::instant)));
+            FailPoint.PROMOTED.pass();
+            finish(new MachineOutcome(MachineOutcome.Disk.PROMOTED, PersistRequest.GRANTED.reason()));
+        } catch (PluginException e) {
+            if (e.kind() == PluginException.Kind.RETRY_LATER) {
+                if (beginsToWaitForSpace()) {
+                    LOG.warn(
+                            "The disk of {} cannot be promoted yet, and is kept until it can: {}",
+                            machine,
+                            e.getMessage());
+                }
+                CompletableFuture.delayedExecutor(PROMOTE_AGAIN.toMillis(), TimeUnit.MILLISECONDS, finishers)
+                        .execute(this::promote);
+            } else {
+                finish(rescued(e.getMessage()));
+            }
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: the disk of {} could not be promoted.", machine, e);
+            finish(rescued("there is a bug in Forrest or a plugin: " + e));
+        }
+    }
+
+    private synchronized boolean beginsToWaitForSpace() {
+        boolean news = !waitsForSpace;
+        waitsForSpace = true;
+        return news;
     }
 
     /** The job was told that its disk persists, so a failure of ours must not cost the disk. */
@@ -255,37 +395,50 @@ final class MachineRun {
             return new MachineOutcome(MachineOutcome.Disk.RESCUED, reason);
         } catch (IOException e) {
             LOG.error("The disk of {} could neither be promoted nor kept: {}; {}", machine, failure, e.toString());
-            return discarded(reason);
+            return new MachineOutcome(MachineOutcome.Disk.DISCARDED, reason);
         }
     }
 
-    private static MachineOutcome discarded(String reason) {
-        return new MachineOutcome(MachineOutcome.Disk.DISCARDED, reason);
+    private void finish(MachineOutcome outcome) {
+        settled(outcome);
+        tell(new FleetEvent.MachineGone(machine, outcome));
+        removeRunner();
+        onGone.run();
     }
 
-    private void removeRunner() {
-        Optional<RunnerRegistration> registered = runner();
-        if (registered.isEmpty()) {
-            return;
-        }
+    /** Writes the end down and removes what only the running machine needed. */
+    private void settled(MachineOutcome outcome) {
         try {
-            workshop.runners()
-                    .remove(machine.type().repository(), registered.get().runnerId());
-        } catch (PluginException e) {
-            LOG.info("The runner of {} is left to the sweep: {}", machine, e.getMessage());
-        } catch (RuntimeException | Error e) {
-            LOG.error("A bug: the runner of {} is left to the sweep.", machine, e);
+            write(record().over(outcome, workshop.clock().instant()));
+        } catch (IOException e) {
+            LOG.warn("The end of {} could not be written down: {}", machine, e.toString());
         }
-    }
-
-    private void removeVolumes() {
+        FailPoint.OUTCOME_RECORDED.pass();
         try {
             directory.removeVolumes();
         } catch (IOException e) {
             LOG.warn("{} is left in {} until Forrest starts again: {}", machine, directory.path(), e.toString());
         }
+        FailPoint.VOLUMES_REMOVED.pass();
         macs.giveBack(lentMacs);
         lentMacs = List.of();
+    }
+
+    /** Not before the books are closed: while the forge cannot be asked, others need the RAM, and the image. */
+    private void removeRunner() {
+        OptionalLong registered = runnerId();
+        if (registered.isEmpty()) {
+            return;
+        }
+        forge.execute(() -> {
+            try {
+                workshop.runners().remove(machine.type().repository(), registered.getAsLong());
+            } catch (PluginException e) {
+                LOG.info("The runner of {} is left to the sweep: {}", machine, e.getMessage());
+            } catch (RuntimeException | Error e) {
+                LOG.error("A bug: the runner of {} is left to the sweep.", machine, e);
+            }
+        });
     }
 
     private void tell(FleetEvent event) {

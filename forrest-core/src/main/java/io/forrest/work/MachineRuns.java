@@ -7,23 +7,29 @@ import io.forrest.domain.JobObservation;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.fleet.AdoptedMachine;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.FleetHands;
 import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.PluginException;
-import io.forrest.spi.RunnerRegistration;
+import io.forrest.spi.RunnerBroker;
+import io.forrest.spi.RunnerSighting;
+import io.forrest.spi.Vm;
 import java.security.SecureRandom;
-import java.util.List;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +44,8 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     private static final int LAUNCH_THREADS = 16;
     private static final int FINISH_THREADS = 8;
     private static final int FORGE_THREADS = 4;
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(50);
+    private static final Duration LONGEST_LAST_CALLS = Duration.ofSeconds(5);
 
     private final Workshop workshop;
     private final ConfigSource config;
@@ -74,16 +82,57 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     public void launch(MachineId machine, MachineType type) {
         Optional<RepositoryConfig> repository = Optional.ofNullable(
                 config.current().repositories().get(type.id().repository()));
-        MachineRun run = new MachineRun(
-                workshop,
+        MachineRun run = add(MachineRecord.launching(
                 machine,
                 type,
                 repository.flatMap(RepositoryConfig::persistenceToken),
-                macs,
-                finishers,
-                () -> runs.remove(machine));
-        runs.put(machine, run);
+                workshop.clock().instant()));
         submit(launchers, run::launch);
+    }
+
+    private MachineRun add(MachineRecord machine) {
+        MachineRun run = new MachineRun(
+                workshop,
+                machine,
+                macs,
+                work -> submit(finishers, work),
+                work -> submit(forge, work),
+                () -> remove(machine.machine()));
+        runs.put(machine.machine(), run);
+        return run;
+    }
+
+    private void remove(MachineId machine) {
+        runs.remove(machine);
+        synchronized (runs) {
+            runs.notifyAll();
+        }
+    }
+
+    /** Goes on with a machine of an earlier Forrest, whose VM this is. */
+    AdoptedMachine resume(MachineRecord machine, Vm vm) {
+        MachineRun run = add(machine);
+        run.resume(vm);
+        return run.adopted();
+    }
+
+    /** Goes on with a machine of an earlier Forrest of which only its disk's promotion is left. */
+    AdoptedMachine resumePromotion(MachineRecord machine) {
+        MachineRun run = add(machine);
+        run.resumePromotion();
+        return run.adopted();
+    }
+
+    /** The machines that have files of their own on this host. */
+    public Set<MachineId> machines() {
+        return Set.copyOf(runs.keySet());
+    }
+
+    /** What their disks were made of. */
+    public Set<DiskOrigin> imagesInUse() {
+        return runs.values().stream()
+                .flatMap(run -> run.record().origin().stream())
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     @Override
@@ -94,20 +143,8 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     @Override
     public void withdrawRunner(MachineId machine) {
         submit(forge, () -> {
-            Optional<RunnerRegistration> runner =
-                    Optional.ofNullable(runs.get(machine)).flatMap(MachineRun::runner);
-            if (runner.isEmpty()) {
-                workshop.events().accept(new FleetEvent.WithdrawalFailed(machine, "it has none"));
-                return;
-            }
             try {
-                workshop.events()
-                        .accept(new FleetEvent.RunnerWithdrawn(
-                                machine,
-                                workshop.runners()
-                                        .remove(
-                                                machine.type().repository(),
-                                                runner.get().runnerId())));
+                workshop.events().accept(new FleetEvent.RunnerWithdrawn(machine, withdraw(machine)));
             } catch (PluginException e) {
                 workshop.events().accept(new FleetEvent.WithdrawalFailed(machine, e.getMessage()));
             } catch (RuntimeException | Error e) {
@@ -118,8 +155,26 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
         });
     }
 
+    private RunnerBroker.Removal withdraw(MachineId machine) throws PluginException {
+        RepositoryId repository = machine.type().repository();
+        OptionalLong known =
+                Optional.ofNullable(runs.get(machine)).map(MachineRun::runnerId).orElse(OptionalLong.empty());
+        if (known.isPresent()) {
+            return workshop.runners().remove(repository, known.getAsLong());
+        }
+        // Its number is lost with its record.
+        for (RunnerSighting runner : workshop.runners().list(repository)) {
+            if (runner.name().equals(machine.runnerName())) {
+                return workshop.runners().remove(repository, runner.runnerId());
+            }
+        }
+        return RunnerBroker.Removal.ALREADY_GONE;
+    }
+
     @Override
-    public void noteJob(MachineId machine, JobObservation job) {}
+    public void noteJob(MachineId machine, JobObservation job) {
+        submit(finishers, () -> Optional.ofNullable(runs.get(machine)).ifPresent(run -> run.noteJob(job)));
+    }
 
     @Override
     public void imageCameUp(DiskOrigin origin) {
@@ -235,11 +290,53 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
         }
     }
 
-    /** Interrupts whatever still goes on. To be called when the machines are gone, or when waiting took too long. */
+    /**
+     * Leaves machines whose VM runs as they are, for the next Forrest to go on with; ends those that have none yet, and
+     * finishes those whose VM has ended, for as long as {@code atMost}. No machine may be launched any more.
+     *
+     * @return how many go on without this Forrest
+     */
+    public int letGo(Duration atMost) throws InterruptedException {
+        for (MachineRun run : runs.values()) {
+            if (!run.outlivesThisProcess()) {
+                run.end("Forrest is closing");
+            }
+        }
+        long deadlineNanos = System.nanoTime() + atMost.toNanos();
+        synchronized (runs) {
+            while (runs.values().stream().anyMatch(run -> !run.outlivesThisProcess())) {
+                long leftNanos = deadlineNanos - System.nanoTime();
+                if (leftNanos <= 0) {
+                    LOG.warn("Not all could be finished within {}: the next start goes on with it.", atMost);
+                    break;
+                }
+                // Nobody tells of a VM that just came up, so it is looked at now and then.
+                TimeUnit.NANOSECONDS.timedWait(runs, Math.min(leftNanos, LOOK_AGAIN.toNanos()));
+            }
+        }
+        return runs.size();
+    }
+
+    /**
+     * Waits a little for runners that are being removed, and interrupts whatever else goes on, but for what is done with
+     * disks: half a promotion is worse than a late one. To be called after {@link #letGo}, or when the machines are gone.
+     */
     @Override
     public void close() {
-        for (ExecutorService pool : List.of(launchers, finishers, forge, refresher)) {
-            pool.shutdownNow();
+        launchers.shutdownNow();
+        refresher.shutdownNow();
+        finishers.shutdown();
+        try {
+            if (!finishers.awaitTermination(LONGEST_LAST_CALLS.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.info("A disk takes long: it is finished in the background, or by the next start.");
+            }
+            forge.shutdown();
+            if (!forge.awaitTermination(LONGEST_LAST_CALLS.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.info("The forge takes long to answer: the next start removes what runners are left.");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
+        forge.shutdownNow();
     }
 }

@@ -97,8 +97,8 @@ record RunDirectory(MachineId machine, Path path) {
         return path.resolve("disk.img.rescued");
     }
 
-    /** Whether a machine lived here that was never cleaned up. */
-    boolean isUnfinished() {
+    /** Whether there is something here that only a machine needs that is not over. */
+    boolean hasVolumes() {
         return Files.exists(disk()) || Files.exists(cloudInit()) || Files.exists(jobConfig());
     }
 

@@ -32,6 +32,14 @@ public final class FakeJobSource implements JobSource {
         this.clock = clock;
     }
 
+    /** One that knows the same jobs, as the next Forrest has it. */
+    public synchronized FakeJobSource ofNextProcess() {
+        FakeJobSource next = new FakeJobSource(clock);
+        next.jobs.putAll(jobs);
+        next.lastJob = lastJob;
+        return next;
+    }
+
     @Override
     public String name() {
         return "fake";

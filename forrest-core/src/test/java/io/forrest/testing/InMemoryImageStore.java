@@ -33,6 +33,7 @@ public final class InMemoryImageStore implements ImageStore {
 
     // Guarded by this.
     private final Map<MachineTypeId, Image> images = new HashMap<>();
+    private final Map<MachineTypeId, Provenance> provenances = new HashMap<>();
     private final Map<MachineTypeId, Image> setAside = new HashMap<>();
 
     /** What can be asked of it. */
@@ -85,6 +86,11 @@ public final class InMemoryImageStore implements ImageStore {
     /** What the machine image of {@code type} holds. */
     public synchronized Optional<byte[]> image(MachineTypeId type) {
         return Optional.ofNullable(images.get(type)).map(Image::content);
+    }
+
+    /** Where the machine image of {@code type} comes from, if it was promoted. */
+    public synchronized Optional<Provenance> provenance(MachineTypeId type) {
+        return Optional.ofNullable(provenances.get(type));
     }
 
     /** What the last machine image of {@code type} held that was set aside. */
@@ -184,6 +190,7 @@ public final class InMemoryImageStore implements ImageStore {
                     Files.readAllBytes(disk), Files.getLastModifiedTime(disk).toInstant());
             synchronized (this) {
                 images.put(type, image);
+                provenances.put(type, provenance);
             }
             Files.delete(disk);
         } catch (IOException e) {

@@ -1,0 +1,179 @@
+package io.forrest.work;
+
+import io.forrest.config.MachineType;
+import io.forrest.domain.JobObservation;
+import io.forrest.domain.MachineId;
+import io.forrest.domain.Secret;
+import io.forrest.fleet.MachineOutcome;
+import io.forrest.spi.DiskOrigin;
+import java.time.Instant;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * What is written down of a machine, so that the next Forrest can go on with it.
+ *
+ * @param type the recipe it was requested with; its template's parameters are left out, since they are used up and may be
+ *     secret
+ * @param persistenceToken what its repository's was when it was launched; forgotten when it is over
+ * @param runToken what its guest was told; forgotten when it is over
+ * @param outcome how it ended, once it is {@link Stage#OVER}
+ */
+record MachineRecord(
+        MachineId machine,
+        MachineType type,
+        Stage stage,
+        Instant requestedAt,
+        Optional<Secret> persistenceToken,
+        Optional<Secret> runToken,
+        Optional<DiskOrigin> origin,
+        OptionalLong runnerId,
+        Optional<Instant> vmStartedAt,
+        Optional<JobObservation> job,
+        Optional<Instant> endedAt,
+        Optional<MachineOutcome> outcome) {
+    /** How far it is. */
+    enum Stage {
+        /** Its VM has not been started, or nobody had the time to write so. */
+        LAUNCHING,
+        /** Its VM was started. */
+        STARTED,
+        /** Its guest has shut down and asked to persist its disk, which is on stable storage; it is to be promoted. */
+        PROMOTING,
+        /** Its disk is promoted or thrown away; there is nothing more to it. */
+        OVER
+    }
+
+    MachineRecord {
+        Objects.requireNonNull(machine);
+        Objects.requireNonNull(type);
+        Objects.requireNonNull(stage);
+        Objects.requireNonNull(requestedAt);
+        Objects.requireNonNull(persistenceToken);
+        Objects.requireNonNull(runToken);
+        Objects.requireNonNull(origin);
+        Objects.requireNonNull(runnerId);
+        Objects.requireNonNull(vmStartedAt);
+        Objects.requireNonNull(job);
+        Objects.requireNonNull(endedAt);
+        Objects.requireNonNull(outcome);
+    }
+
+    /** Of a machine that is about to be launched. */
+    static MachineRecord launching(
+            MachineId machine, MachineType type, Optional<Secret> persistenceToken, Instant now) {
+        return new MachineRecord(
+                machine,
+                type,
+                Stage.LAUNCHING,
+                now,
+                persistenceToken,
+                Optional.empty(),
+                Optional.empty(),
+                OptionalLong.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
+    }
+
+    MachineRecord withRunner(DiskOrigin from, long runner, Secret token) {
+        return new MachineRecord(
+                machine,
+                type,
+                stage,
+                requestedAt,
+                persistenceToken,
+                Optional.of(token),
+                Optional.of(from),
+                OptionalLong.of(runner),
+                vmStartedAt,
+                job,
+                endedAt,
+                outcome);
+    }
+
+    MachineRecord started(Instant at) {
+        return new MachineRecord(
+                machine,
+                type,
+                Stage.STARTED,
+                requestedAt,
+                persistenceToken,
+                runToken,
+                origin,
+                runnerId,
+                Optional.of(at),
+                job,
+                endedAt,
+                outcome);
+    }
+
+    MachineRecord withJob(JobObservation seen) {
+        return new MachineRecord(
+                machine,
+                type,
+                stage,
+                requestedAt,
+                persistenceToken,
+                runToken,
+                origin,
+                runnerId,
+                vmStartedAt,
+                Optional.of(seen),
+                endedAt,
+                outcome);
+    }
+
+    MachineRecord promoting(Instant guestEndedAt) {
+        return new MachineRecord(
+                machine,
+                type,
+                Stage.PROMOTING,
+                requestedAt,
+                persistenceToken,
+                runToken,
+                origin,
+                runnerId,
+                vmStartedAt,
+                job,
+                Optional.of(guestEndedAt),
+                outcome);
+    }
+
+    /** Of a machine that is gone nobody needs a secret any more, and its record stays for long. */
+    private static MachineType withoutTokens(MachineType type) {
+        return new MachineType(
+                type.id(),
+                type.baseMachine(),
+                type.baseImage(),
+                type.useBase(),
+                type.setupTemplate(),
+                type.cpus(),
+                type.disk(),
+                type.ram(),
+                type.shared(),
+                type.networkInterfaces(),
+                type.artifacts().stream()
+                        .map(store -> new MachineType.ArtifactStore(
+                                store.name(), store.path(), store.url(), store.quota(), Optional.empty()))
+                        .toList());
+    }
+
+    MachineRecord over(MachineOutcome how, Instant now) {
+        return new MachineRecord(
+                machine,
+                withoutTokens(type),
+                Stage.OVER,
+                requestedAt,
+                Optional.empty(),
+                Optional.empty(),
+                origin,
+                runnerId,
+                vmStartedAt,
+                job,
+                endedAt.or(() -> Optional.of(now)),
+                Optional.of(how));
+    }
+}
