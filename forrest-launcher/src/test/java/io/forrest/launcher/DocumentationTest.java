@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,9 @@ import org.yaml.snakeyaml.constructor.SafeConstructor;
 public class DocumentationTest {
     private static final Path ROOT = MarkdownBlocks.sourceFile("README.md").getParent();
     private static final Pattern LINK = Pattern.compile("\\]\\(([^)#:]+)(?:#[^)]*)?\\)");
+
+    /** {@code TheClass.theMethod}, as a table of promises names its tests. */
+    private static final Pattern NAMED_TEST = Pattern.compile("`([A-Z][A-Za-z]*)\\.([a-z][A-Za-z0-9]*)`");
 
     /** A block of a document, with a name that tells where it is. */
     private record Place(Path document, Block block) {
@@ -120,6 +124,32 @@ public class DocumentationTest {
                 .start();
         String complaints = new String(shell.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
         assertThat(shell.waitFor()).as(name + ": " + complaints).isZero();
+    }
+
+    @Test
+    public void everyPromiseOfTheSpecificationIsHeldByTestsThatExist() throws IOException {
+        Map<String, String> tests = new HashMap<>();
+        try (Stream<Path> files = Files.walk(ROOT)) {
+            for (Path file : files.filter(path -> path.toString().contains("/src/test/java/")
+                            && path.toString().endsWith(".java"))
+                    .toList()) {
+                tests.put(file.getFileName().toString().replace(".java", ""), Files.readString(file));
+            }
+        }
+        int promises = 0;
+        for (String line :
+                Files.readString(ROOT.resolve("docs/specification.md")).lines().toList()) {
+            if (line.startsWith("| ") && !line.startsWith("| Promise ")) {
+                promises++;
+                List<MatchResult> named = NAMED_TEST.matcher(line).results().toList();
+                assertThat(named).as("the tests of: %s", line).isNotEmpty();
+                for (MatchResult test : named) {
+                    assertThat(tests).as(line).containsKey(test.group(1));
+                    assertThat(tests.get(test.group(1))).as(line).contains("public void " + test.group(2) + "(");
+                }
+            }
+        }
+        assertThat(promises).isGreaterThan(40);
     }
 
     @Test
