@@ -110,7 +110,7 @@ final class MachineRun {
 
     private void start() throws PluginException, IOException {
         checkNotEnded();
-        Files.createDirectories(directory.path());
+        directory.create();
         file.write(record());
         FailPoint.MACHINE_RECORDED.pass();
         DiskOrigin origin = workshop.images()

@@ -10,6 +10,7 @@ import io.forrest.spi.PluginException;
 import io.forrest.spi.RunnerSighting;
 import io.forrest.spi.Vm;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,14 +56,15 @@ public final class Recovery {
      * the fleet's books.
      */
     public List<AdoptedMachine> recover() {
-        try {
-            for (RunDirectory run : RunDirectory.all(workshop.baseDirectory())) {
-                takeOver(run);
-            }
-        } catch (IOException e) {
-            LOG.warn("What an earlier Forrest may have left could not be looked at, and stays: {}", e.toString());
-        }
+        RunDirectory.all(workshop.baseDirectory(), Recovery::unreadable).forEach(this::takeOver);
         return adopted;
+    }
+
+    private static void unreadable(Path directory, IOException failure) {
+        LOG.warn(
+                "What an earlier Forrest may have left in {} could not be looked at, and stays: {}",
+                directory,
+                failure.toString());
     }
 
     private void takeOver(RunDirectory run) {
