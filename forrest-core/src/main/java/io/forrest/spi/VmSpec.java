@@ -14,7 +14,7 @@ import java.util.Set;
  * A VM to be started. All paths are absolute.
  *
  * @param runDirectory belongs to this VM alone; the hypervisor keeps its own files here, and {@link Hypervisor#find}
- *     knows the VM by it
+ *     knows the VM by it. What ends in {@code .log} is taken for a log like {@code serialLog}
  * @param disks raw images the guest may write, in the order in which the guest sees them
  * @param serialLog takes what the guest prints on its first serial port: always at the file's end, wherever that is by
  *     then, so that others can cut the file short while the guest prints

@@ -35,13 +35,18 @@ public final class InMemoryImageStore implements ImageStore {
     private final Map<MachineTypeId, Image> images = new HashMap<>();
     private final Map<MachineTypeId, Provenance> provenances = new HashMap<>();
     private final Map<MachineTypeId, Image> setAside = new HashMap<>();
+    private Optional<Tidying> tidied = Optional.empty();
 
     /** What can be asked of it. */
     public enum Call {
         CREATE_DISK,
         PROMOTE,
-        SET_ASIDE
+        SET_ASIDE,
+        TIDY
     }
+
+    /** What {@link #tidy} is called with. */
+    public record Tidying(Retention retention, Set<DiskOrigin> inUse) {}
 
     private static final class Image {
         private final byte[] content;
@@ -222,7 +227,17 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     @Override
-    public void tidy(Retention retention, Set<DiskOrigin> inUse) {}
+    public void tidy(Retention retention, Set<DiskOrigin> inUse) throws PluginException {
+        hooks.enter(Call.TIDY);
+        synchronized (this) {
+            tidied = Optional.of(new Tidying(retention, Set.copyOf(inUse)));
+        }
+    }
+
+    /** With what it was last told to tidy. */
+    public synchronized Optional<Tidying> tidied() {
+        return tidied;
+    }
 
     /** How much space there is from now on. */
     public void freeSpace(DataSize newFreeSpace) {
