@@ -36,7 +36,7 @@ final class QemuCommandLine {
         add(line, "-object", "rng-random,id=rng0,filename=/dev/urandom");
         add(line, "-device", "virtio-rng-pci,rng=rng0");
         add(line, "-device", "VGA,vgamem_mb=4");
-        add(line, "-chardev", "file,id=log,path=" + path(spec, spec.serialLog()));
+        add(line, "-chardev", "file,id=log,append=on,path=" + path(spec, spec.serialLog()));
         add(line, "-device", "isa-serial,chardev=log");
         spec.shellSocket().ifPresent(socket -> {
             add(line, "-chardev", "socket,id=shell,server=on,wait=off,path=" + path(spec, socket));
@@ -66,8 +66,12 @@ final class QemuCommandLine {
 
     /** A comma would begin the next option. */
     private static String path(VmSpec spec, Path file) {
-        Path shortest = spec.runDirectory().equals(file.getParent()) ? file.getFileName() : file;
-        return shortest.toString().replace(",", ",,");
+        return shortest(spec, file).replace(",", ",,");
+    }
+
+    /** As the process knows the file. */
+    static String shortest(VmSpec spec, Path file) {
+        return (spec.runDirectory().equals(file.getParent()) ? file.getFileName() : file).toString();
     }
 
     private static void add(List<String> line, String... arguments) {

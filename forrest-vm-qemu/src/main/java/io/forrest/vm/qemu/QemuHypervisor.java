@@ -5,22 +5,28 @@ import io.forrest.spi.Hypervisor;
 import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.Vm;
+import io.forrest.spi.VmExit;
 import io.forrest.spi.VmSpec;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Runs each VM as a QEMU process in a session of its own, with its run directory as working directory. */
 final class QemuHypervisor implements Hypervisor {
+    private static final Logger LOG = LoggerFactory.getLogger(QemuHypervisor.class);
+
     /** What QEMU itself says, in the run directory. */
     static final String OUTPUT = "qemu.log";
 
@@ -28,11 +34,18 @@ final class QemuHypervisor implements Hypervisor {
     private static final Set<HypervisorCapability> CAPABILITIES =
             EnumSet.of(HypervisorCapability.SHELL_SOCKET, HypervisorCapability.ADOPTION);
 
-    private final QemuSettings settings;
-    private final Set<QemuVm> watched = ConcurrentHashMap.newKeySet();
+    /** How long {@link #find} waits for the monitor of a QEMU that runs, to know of a power-off before it returns. */
+    private static final Duration LONGEST_FIRST_LOOK = Duration.ofSeconds(2);
 
-    QemuHypervisor(QemuSettings settings) {
+    private final QemuSettings settings;
+    private final SystemdScope scope;
+
+    /** By device and inode of their run directories. */
+    private final Map<Object, QemuVm> watched = new ConcurrentHashMap<>();
+
+    QemuHypervisor(QemuSettings settings, SystemdScope scope) {
         this.settings = settings;
+        this.scope = scope;
     }
 
     @Override
@@ -55,87 +68,113 @@ final class QemuHypervisor implements Hypervisor {
                     PluginException.Kind.REJECTED,
                     spec.machine().type() + " needs " + missing + ", which the hypervisor qemu cannot do.");
         }
-        List<String> line = new ArrayList<>();
+        Path runDirectory = spec.runDirectory();
+        VmRecord record = new VmRecord(
+                spec.disks().stream()
+                        .map(disk -> QemuCommandLine.shortest(spec, disk))
+                        .toList(),
+                false,
+                Optional.empty());
+        List<String> line = new ArrayList<>(scope.launcher(spec.machine().runnerName()));
         // Its own session: a Ctrl-C in the daemon's terminal, or the end of the daemon, is not meant for guests.
         line.add("setsid");
         line.add(settings.binary());
         line.addAll(QemuCommandLine.of(settings, spec));
-        Process process;
         try {
-            process = new ProcessBuilder(line)
-                    .directory(spec.runDirectory().toFile())
+            clear(runDirectory);
+            record.write(runDirectory);
+        } catch (IOException e) {
+            throw new PluginException(
+                    PluginException.Kind.BROKEN, "no VM can be started in " + runDirectory + ": " + e, e);
+        }
+        try {
+            // The log is opened for appending, so that it can be cut short while QEMU writes.
+            Process process = new ProcessBuilder(line)
+                    .directory(runDirectory.toFile())
                     .redirectInput(new File("/dev/null"))
                     .redirectErrorStream(true)
-                    .redirectOutput(spec.runDirectory().resolve(OUTPUT).toFile())
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(
+                            runDirectory.resolve(OUTPUT).toFile()))
                     .start();
+            return watch(runDirectory, QemuProcess.ofChild(process), record);
         } catch (IOException e) {
+            forget(runDirectory);
             throw new PluginException(
                     PluginException.Kind.BROKEN, "QEMU cannot be started: " + e.getMessage() + ".", e);
         }
-        return watch(
-                spec.machine().runnerName(),
-                spec.runDirectory(),
-                process.toHandle(),
-                process.onExit().thenApply(Process::exitValue));
+    }
+
+    /** Removes what a VM that ended left of the hypervisor's own. */
+    private void clear(Path runDirectory) throws IOException, PluginException {
+        if (VmRecord.read(runDirectory).isEmpty()) {
+            return;
+        }
+        if (watched.containsKey(QemuProcess.fileKey(runDirectory))
+                || QemuProcess.find(runDirectory, settings.binary()).isPresent()) {
+            throw new PluginException(PluginException.Kind.BROKEN, "a VM runs in " + runDirectory + " already.");
+        }
+        for (String file : List.of(VmRecord.FILE, QemuCommandLine.PID_FILE, QemuCommandLine.QMP_SOCKET)) {
+            Files.deleteIfExists(runDirectory.resolve(file));
+        }
+    }
+
+    private static void forget(Path runDirectory) {
+        try {
+            Files.deleteIfExists(runDirectory.resolve(VmRecord.FILE));
+        } catch (IOException e) {
+            LOG.warn("A VM that never ran will be taken for one that failed: {}", e.toString());
+        }
     }
 
     @Override
     public Optional<Vm> find(Path runDirectory) throws PluginException {
-        Path pidFile = runDirectory.resolve(QemuCommandLine.PID_FILE);
+        // A link in place of the directory is not what Forrest made.
+        if (!Files.isDirectory(runDirectory, LinkOption.NOFOLLOW_LINKS)) {
+            return Optional.empty();
+        }
         try {
-            if (!Files.exists(pidFile)) {
-                return Optional.empty();
+            QemuVm known = watched.get(QemuProcess.fileKey(runDirectory));
+            if (known != null) {
+                return Optional.of(known);
             }
-            Optional<ProcessHandle> process =
-                    ProcessHandle.of(Long.parseLong(Files.readString(pidFile).strip()));
-            if (process.isEmpty() || !livesIn(process.get(), runDirectory)) {
-                return Optional.empty();
+            // In this order: while the process stands, the record may still change.
+            Optional<QemuProcess> process = QemuProcess.find(runDirectory, settings.binary());
+            Optional<VmRecord> record = VmRecord.read(runDirectory);
+            if (process.isEmpty()) {
+                return record.map(noted -> new EndedVm(noted.exit()
+                        .orElseGet(() -> new VmExit(
+                                VmExit.Kind.FAILED,
+                                "QEMU ended while no Forrest ran" + QemuVm.lastWords(runDirectory)))));
             }
-            return Optional.of(watch(
-                    runDirectory.getFileName().toString(),
+            QemuVm vm = watch(
                     runDirectory,
                     process.get(),
-                    process.get().onExit().thenApply(gone -> -1)));
-        } catch (NumberFormatException e) {
-            return Optional.empty();
+                    record.orElseGet(() -> new VmRecord(List.of(), false, Optional.empty())));
+            vm.awaitFirstLook(LONGEST_FIRST_LOOK);
+            return Optional.of(vm);
         } catch (IOException e) {
             throw new PluginException(
                     PluginException.Kind.BROKEN, "whether a VM runs in " + runDirectory + " cannot be told: " + e, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PluginException(PluginException.Kind.RETRY_LATER, "interrupted while a VM was looked for", e);
         }
     }
 
-    /** Process ids are used again, so it must also be a QEMU that works in this very directory under its name. */
-    private static boolean livesIn(ProcessHandle process, Path runDirectory) throws IOException {
-        Path proc = Path.of("/proc", Long.toString(process.pid()));
-        try {
-            Path workingDirectory = Files.readSymbolicLink(proc.resolve("cwd"));
-            List<String> arguments =
-                    List.of(Files.readString(proc.resolve("cmdline")).split("\0", -1));
-            int name = arguments.indexOf("-name");
-            return workingDirectory.equals(runDirectory.toRealPath())
-                    && name >= 0
-                    && name + 1 < arguments.size()
-                    && arguments.get(name + 1).equals(runDirectory.getFileName().toString())
-                    && process.isAlive();
-        } catch (IOException e) {
-            if (process.isAlive()) {
-                throw e;
-            }
-            return false;
+    private QemuVm watch(Path runDirectory, QemuProcess process, VmRecord record) throws IOException {
+        Object key = QemuProcess.fileKey(runDirectory);
+        QemuVm vm = new QemuVm(runDirectory, process, record);
+        QemuVm earlier = watched.putIfAbsent(key, vm);
+        if (earlier != null) {
+            return earlier;
         }
-    }
-
-    private QemuVm watch(
-            String name, Path runDirectory, ProcessHandle process, CompletableFuture<Integer> processExit) {
-        QemuVm vm = new QemuVm(name, runDirectory, process, processExit);
-        watched.add(vm);
-        vm.exit().whenComplete((exit, bug) -> watched.remove(vm));
+        vm.exit().whenComplete((exit, bug) -> watched.remove(key, vm));
         vm.watch();
         return vm;
     }
 
     @Override
     public void close() {
-        watched.forEach(QemuVm::letGo);
+        watched.values().forEach(QemuVm::letGo);
     }
 }

@@ -23,6 +23,6 @@ public final class QemuHypervisorFactory implements HypervisorFactory {
 
     @Override
     public Hypervisor create(Map<String, String> settings) {
-        return new QemuHypervisor(QemuSettings.of(settings));
+        return new QemuHypervisor(QemuSettings.of(settings), new SystemdScope());
     }
 }

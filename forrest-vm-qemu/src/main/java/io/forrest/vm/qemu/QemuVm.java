@@ -1,6 +1,6 @@
 package io.forrest.vm.qemu;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import io.forrest.failpoint.FailPoint;
 import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
 import java.io.IOException;
@@ -9,52 +9,74 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A running QEMU, and the thread that watches it.
+ * A QEMU, and the thread that watches it.
  *
  * <p>The guest's own power-off shows as the run state {@code shutdown}, in which QEMU waits (see
- * {@link QemuCommandLine}); this tells it to quit then. Every other end of the process is not clean.
+ * {@link QemuCommandLine}), paused, with nothing left to write. Its disks are brought to stable storage then, the clean end
+ * is written down, and only after that QEMU is told to quit. Every other end of the process is not clean.
  */
 final class QemuVm implements Vm {
     private static final Logger LOG = LoggerFactory.getLogger(QemuVm.class);
+    private static final String POWERED_OFF = "guest-shutdown";
 
     /** QEMU opens its monitor within some 50 ms. */
     private static final Duration RECONNECT = Duration.ofMillis(20);
+
+    private static final Duration RECONNECT_TO_A_DEAF_ONE = Duration.ofMillis(500);
 
     /** A guest that boots ignores the power button for good, so it is pressed again and again. */
     private static final Duration POWER_BUTTON_INTERVAL = Duration.ofSeconds(5);
 
     private static final Duration LONGEST_WITHOUT_MONITOR = Duration.ofSeconds(10);
+    private static final Duration LONGEST_LET_GO = Duration.ofSeconds(1);
     static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
     private static final int MOST_LAST_WORDS_BYTES = 2000;
 
-    private final String name;
     private final Path runDirectory;
-    private final ProcessHandle process;
-    private final CompletableFuture<Integer> processExit;
+    private final String name;
+    private final QemuProcess process;
+    private final VmRecord atFirst;
+    private final CompletableFuture<Void> looked = new CompletableFuture<>();
     private final CompletableFuture<VmExit> exit = new CompletableFuture<>();
+    private final Object noting = new Object();
 
-    private volatile boolean stopping;
     private volatile boolean closed;
     private volatile Optional<QmpClient> monitor = Optional.empty();
 
-    /**
-     * {@code processExit} completes with the exit code, or with -1 where it cannot be known. {@link #watch} must follow.
-     */
-    QemuVm(String name, Path runDirectory, ProcessHandle process, CompletableFuture<Integer> processExit) {
-        this.name = name;
+    // Guarded by noting.
+    private VmRecord record;
+
+    // Guarded by this.
+    private Course course;
+
+    /** The guest's power-off and Forrest's stop exclude each other; the first counts. */
+    private enum Course {
+        RUNNING,
+        STOPPING,
+        POWERED_OFF
+    }
+
+    /** {@code record} is what is written down of it so far. {@link #watch} must follow. */
+    QemuVm(Path runDirectory, QemuProcess process, VmRecord record) {
         this.runDirectory = runDirectory;
+        this.name = runDirectory.getFileName().toString();
         this.process = process;
-        this.processExit = processExit;
+        this.atFirst = record;
+        this.record = record;
+        this.course = record.stopping() ? Course.STOPPING : Course.RUNNING;
     }
 
     void watch() {
@@ -63,45 +85,66 @@ final class QemuVm implements Vm {
         watcher.start();
     }
 
+    /** Waits until it is known whether the guest has powered off already, but no longer than this. */
+    void awaitFirstLook(Duration atMost) throws InterruptedException {
+        try {
+            looked.get(atMost.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException | ExecutionException e) {
+            LOG.debug("The monitor of {} has not answered yet.", name, e);
+        }
+    }
+
     private void awaitEnd() {
         try {
-            boolean byItself = awaitPowerOff();
+            if (atFirst.stopping() || atFirst.exit().isPresent()) {
+                // What an earlier Forrest began. After a power-off there is nothing left that this could harm.
+                process.kill();
+            }
+            Optional<VmExit> end = atFirst.exit();
+            if (end.isEmpty()) {
+                end = awaitPowerOff();
+            }
+            while (!process.awaitEnd(LONGEST_LET_GO)) {
+                if (closed) {
+                    return;
+                }
+            }
             if (!closed) {
-                int code = processExit.join();
-                exit.complete(describe(byItself, code));
+                exit.complete(end.isPresent() ? end.get() : withoutPowerOff());
             }
         } catch (InterruptedException e) {
             LOG.debug("Nobody watches {} any more.", name, e);
         } catch (RuntimeException e) {
             // Who waits for its end must hear of it, and not before nothing writes to its disks any more.
             LOG.error("A bug: {} cannot be watched any more, and is ended.", name, e);
-            kill();
-            processExit.join();
-            exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e));
+            process.kill();
+            CompletableFuture<Void> unused = process.onEnd()
+                    .thenRun(() -> exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e)));
+        } finally {
+            looked.complete(null);
         }
     }
 
     /**
-     * Waits for the guest's power-off and then tells the process to quit; returns whether it came unasked. Returns false,
-     * too, when the process has ended without one, or is of no interest any more.
+     * Waits for the guest's power-off, tells the process to quit then, and returns how it ends by that. Empty if Forrest
+     * had asked for it, if the process has ended without, or if it is of no interest any more.
      */
-    private boolean awaitPowerOff() throws InterruptedException {
+    private Optional<VmExit> awaitPowerOff() throws InterruptedException {
         long failingSinceNanos = System.nanoTime();
         boolean complained = false;
-        while (!processExit.isDone() && !closed) {
-            try (QmpClient qmp = QmpClient.connect(runDirectory)) {
+        while (!process.hasEnded() && !closed) {
+            try (QmpClient qmp = QmpClient.open()) {
                 monitor = Optional.of(qmp);
-                boolean off = qmp.runState().equals("shutdown");
-                while (!off) {
-                    JsonNode event = qmp.nextEvent();
-                    off = event.path("event").asText().equals("SHUTDOWN")
-                            && event.path("data").path("reason").asText().equals("guest-shutdown");
+                connect(qmp);
+                while (!qmp.runState().equals("shutdown")) {
+                    looked.complete(null);
+                    qmp.awaitEvent();
                 }
-                boolean unasked = !stopping;
+                Optional<VmExit> end = settlePowerOff(qmp.shutdownReason().orElse(POWERED_OFF));
                 quit(qmp);
-                return unasked;
+                return end;
             } catch (IOException e) {
-                if (monitor.isPresent()) {
+                if (monitor.filter(QmpClient::isReady).isPresent()) {
                     failingSinceNanos = System.nanoTime();
                 }
                 if (!complained && System.nanoTime() - failingSinceNanos > LONGEST_WITHOUT_MONITOR.toNanos()) {
@@ -111,19 +154,78 @@ final class QemuVm implements Vm {
                             name,
                             e.toString());
                 }
-                awaitProcess(RECONNECT);
+                process.awaitEnd(complained ? RECONNECT_TO_A_DEAF_ONE : RECONNECT);
             } finally {
                 monitor = Optional.empty();
             }
         }
-        return false;
+        return Optional.empty();
     }
 
-    private void awaitProcess(Duration atMost) throws InterruptedException {
+    /** Another client, e.g. a Forrest that is just ending, may keep the monitor busy. */
+    private void connect(QmpClient qmp) throws IOException {
+        if (closed) {
+            throw new IOException("nobody watches any more");
+        }
+        CompletableFuture<Void> tooLong = CompletableFuture.runAsync(() -> close(qmp), after(LONGEST_WITHOUT_MONITOR));
         try {
-            processExit.get(atMost.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException | ExecutionException e) {
-            // Who asked looks at processExit again.
+            qmp.connect(runDirectory);
+        } finally {
+            tooLong.cancel(false);
+        }
+    }
+
+    private static Executor after(Duration delay) {
+        return CompletableFuture.delayedExecutor(delay.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /** To be called while QEMU waits, paused. */
+    private Optional<VmExit> settlePowerOff(String reason) {
+        synchronized (this) {
+            if (course == Course.STOPPING) {
+                return Optional.empty();
+            }
+            course = Course.POWERED_OFF;
+        }
+        looked.complete(null);
+        FailPoint.POWER_OFF_SEEN.pass();
+        VmExit end;
+        if (!reason.equals(POWERED_OFF)) {
+            end = new VmExit(VmExit.Kind.FAILED, "QEMU shut it down: " + reason);
+        } else {
+            try {
+                atFirst.syncDisks(runDirectory);
+                end = new VmExit(VmExit.Kind.CLEAN, POWERED_OFF);
+            } catch (IOException e) {
+                end = new VmExit(
+                        VmExit.Kind.FAILED,
+                        "its guest powered off, but what it wrote cannot be brought to stable storage: " + e);
+            }
+        }
+        note(end);
+        FailPoint.POWER_OFF_RECORDED.pass();
+        return Optional.of(end);
+    }
+
+    private void note(VmExit end) {
+        note(noted -> noted.withExit(end));
+    }
+
+    private void note(UnaryOperator<VmRecord> change) {
+        synchronized (noting) {
+            record = change.apply(record);
+            try {
+                // If somebody removed or replaced the run directory, nothing is to appear in its place.
+                if (VmRecord.read(runDirectory).isPresent()) {
+                    record.write(runDirectory);
+                }
+            } catch (IOException e) {
+                LOG.warn(
+                        "How {} ends cannot be written down in {}, so the next Forrest would not know: {}",
+                        name,
+                        runDirectory,
+                        e.toString());
+            }
         }
     }
 
@@ -134,27 +236,43 @@ final class QemuVm implements Vm {
         } catch (IOException e) {
             LOG.debug("{} could not be told to quit", name, e);
         }
-        awaitProcess(LONGEST_QUIT);
-        if (!processExit.isDone()) {
+        if (!process.awaitEnd(LONGEST_QUIT)) {
             LOG.warn("{} did not quit after its guest had powered off, and is killed.", name);
-            kill();
+            process.kill();
         }
     }
 
-    private VmExit describe(boolean byItself, int code) {
-        if (byItself) {
-            return new VmExit(VmExit.Kind.CLEAN, "guest-shutdown");
+    /** How it ended, now that the process is gone and no power-off was seen here. */
+    private VmExit withoutPowerOff() {
+        try {
+            // A Forrest that was just ending may have seen more.
+            Optional<VmExit> noted = VmRecord.read(runDirectory).flatMap(VmRecord::exit);
+            if (noted.isPresent()) {
+                return noted.get();
+            }
+        } catch (IOException e) {
+            LOG.warn("What is written down of {} cannot be read: {}", name, e.toString());
         }
-        if (stopping) {
-            return new VmExit(VmExit.Kind.STOPPED, "ended by Forrest");
+        VmExit end = describe(process.exitCode());
+        note(end);
+        return end;
+    }
+
+    private VmExit describe(OptionalInt code) {
+        synchronized (this) {
+            if (course == Course.STOPPING) {
+                return new VmExit(VmExit.Kind.STOPPED, "ended by Forrest");
+            }
         }
-        if (code == 0) {
+        if (code.isPresent() && code.getAsInt() == 0) {
             return new VmExit(VmExit.Kind.STOPPED, "QEMU was told to end by somebody on the host");
         }
-        return new VmExit(VmExit.Kind.FAILED, "QEMU ended " + (code < 0 ? "" : "with " + code) + lastWords());
+        String words = code.isPresent() ? "QEMU ended with " + code.getAsInt() : "QEMU ended";
+        return new VmExit(VmExit.Kind.FAILED, words + lastWords(runDirectory));
     }
 
-    private String lastWords() {
+    /** What QEMU said at last, to be put behind other words; empty if it said nothing. */
+    static String lastWords(Path runDirectory) {
         try (RandomAccessFile log =
                 new RandomAccessFile(runDirectory.resolve(QemuHypervisor.OUTPUT).toFile(), "r")) {
             byte[] tail = new byte[(int) Math.min(log.length(), MOST_LAST_WORDS_BYTES)];
@@ -169,7 +287,7 @@ final class QemuVm implements Vm {
 
     @Override
     public OptionalLong processId() {
-        return OptionalLong.of(process.pid());
+        return OptionalLong.of(process.id());
     }
 
     @Override
@@ -179,50 +297,55 @@ final class QemuVm implements Vm {
 
     @Override
     public void stop(Duration grace) {
-        stopping = true;
-        if (grace.isZero() || grace.isNegative()) {
-            kill();
-        } else {
-            pressPowerButton(System.nanoTime() + grace.toNanos());
+        synchronized (this) {
+            if (course == Course.POWERED_OFF) {
+                return;
+            }
+            course = Course.STOPPING;
         }
+        if (grace.isZero() || grace.isNegative()) {
+            process.kill();
+            return;
+        }
+        long deadlineNanos = System.nanoTime() + grace.toNanos();
+        CompletableFuture<Void> unused = CompletableFuture.runAsync(() -> {
+            // The next Forrest must not take the power-off that follows for the guest's own.
+            note(VmRecord::withStopping);
+            pressPowerButton(deadlineNanos);
+        });
     }
 
     private void pressPowerButton(long deadlineNanos) {
         long leftNanos = deadlineNanos - System.nanoTime();
-        if (processExit.isDone()) {
+        if (process.hasEnded()) {
             return;
         }
         if (leftNanos <= 0) {
-            kill();
+            process.kill();
             return;
         }
-        monitor.ifPresent(qmp -> {
+        monitor.filter(QmpClient::isReady).ifPresent(qmp -> {
             try {
                 qmp.send("system_powerdown");
             } catch (IOException e) {
                 LOG.debug("{} did not hear the power button", name, e);
             }
         });
-        CompletableFuture.delayedExecutor(Math.min(leftNanos, POWER_BUTTON_INTERVAL.toNanos()), TimeUnit.NANOSECONDS)
+        after(Duration.ofNanos(Math.min(leftNanos, POWER_BUTTON_INTERVAL.toNanos())))
                 .execute(() -> pressPowerButton(deadlineNanos));
-    }
-
-    /** A process handle knows its process by start time, too: a recycled pid is never hit. */
-    private void kill() {
-        if (!process.destroyForcibly() && process.isAlive()) {
-            LOG.warn("{} could not be killed.", name);
-        }
     }
 
     /** Watches no more; the VM goes on. */
     void letGo() {
         closed = true;
-        monitor.ifPresent(qmp -> {
-            try {
-                qmp.close();
-            } catch (IOException e) {
-                LOG.debug("The monitor of {} goes with this process.", name, e);
-            }
-        });
+        monitor.ifPresent(this::close);
+    }
+
+    private void close(QmpClient qmp) {
+        try {
+            qmp.close();
+        } catch (IOException e) {
+            LOG.debug("The monitor of {} goes with this process.", name, e);
+        }
     }
 }

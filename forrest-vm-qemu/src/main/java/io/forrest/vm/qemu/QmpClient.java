@@ -5,14 +5,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.Optional;
 
 /**
@@ -25,48 +25,75 @@ final class QmpClient implements AutoCloseable {
     /** Answers to what is asked here are far shorter; a line without end is not from a QEMU in good order. */
     private static final int MOST_LINE_BYTES = 1 << 20;
 
+    /** How many bytes the path of a Unix socket may have. */
+    private static final int MOST_PATH_BYTES = 107;
+
     private final SocketChannel channel;
     private final ByteBuffer input = ByteBuffer.allocate(8192).flip();
-    private final Deque<JsonNode> earlyEvents = new ArrayDeque<>();
+    private volatile boolean ready;
+    private Optional<String> shutdownReason = Optional.empty();
 
     private QmpClient(SocketChannel channel) {
         this.channel = channel;
     }
 
-    /** Connects to the VM in {@code runDirectory} and leaves negotiation behind. */
-    static QmpClient connect(Path runDirectory) throws IOException {
-        // The whole path may be longer than a socket address can hold, so it is reached by a short one.
+    /** One that is not connected yet, so that it can be closed while it connects. */
+    static QmpClient open() throws IOException {
+        return new QmpClient(SocketChannel.open(StandardProtocolFamily.UNIX));
+    }
+
+    /**
+     * Connects to the VM in {@code runDirectory} and leaves negotiation behind. QEMU serves one client at a time: blocks
+     * while it has another.
+     */
+    void connect(Path runDirectory) throws IOException {
+        Path socket = runDirectory.resolve(QemuCommandLine.QMP_SOCKET);
+        if (!Files.exists(socket)) {
+            throw new NoSuchFileException(socket.toString());
+        }
+        if (socket.toString().getBytes(StandardCharsets.UTF_8).length <= MOST_PATH_BYTES) {
+            channel.connect(UnixDomainSocketAddress.of(socket));
+        } else {
+            connectOnDetour(runDirectory);
+        }
+        readObject();
+        send("qmp_capabilities");
+        awaitReturn("qmp_capabilities");
+        ready = true;
+    }
+
+    private void connectOnDetour(Path runDirectory) throws IOException {
         Path detour = Files.createTempDirectory("forrest-qmp");
         Path link = detour.resolve("d");
         try {
             Files.createSymbolicLink(link, runDirectory);
-            SocketChannel channel =
-                    SocketChannel.open(UnixDomainSocketAddress.of(link.resolve(QemuCommandLine.QMP_SOCKET)));
-            QmpClient client = new QmpClient(channel);
-            try {
-                client.readObject();
-                client.send("qmp_capabilities");
-                client.awaitReturn();
-                return client;
-            } catch (IOException e) {
-                client.close();
-                throw e;
-            }
+            channel.connect(UnixDomainSocketAddress.of(link.resolve(QemuCommandLine.QMP_SOCKET)));
         } finally {
             Files.deleteIfExists(link);
             Files.deleteIfExists(detour);
         }
     }
 
-    /** The run state of the VM, e.g. {@code running}. */
+    /** Whether it may be sent to: true from the end of {@link #connect} on. Safe from any thread. */
+    boolean isReady() {
+        return ready;
+    }
+
+    /** The run state of the VM, e.g. {@code running}. What happened before it is told here, not by {@link #awaitEvent}. */
     String runState() throws IOException {
         send("query-status");
-        return awaitReturn().path("status").asText();
+        return awaitReturn("query-status").path("status").asText();
+    }
+
+    /** Why the VM shut down, as far as this connection was told. */
+    Optional<String> shutdownReason() {
+        return shutdownReason;
     }
 
     /** Sends a command without waiting for its answer. */
     void send(String command) throws IOException {
-        byte[] line = (JSON.createObjectNode().put("execute", command) + "\n").getBytes(StandardCharsets.UTF_8);
+        byte[] line = (JSON.createObjectNode().put("execute", command).put("id", command) + "\n")
+                .getBytes(StandardCharsets.UTF_8);
         ByteBuffer buffer = ByteBuffer.wrap(line);
         synchronized (channel) {
             while (buffer.hasRemaining()) {
@@ -75,31 +102,22 @@ final class QmpClient implements AutoCloseable {
         }
     }
 
-    /** The next event; blocks until there is one. Throws when the connection ends. */
-    JsonNode nextEvent() throws IOException {
-        Optional<JsonNode> early = Optional.ofNullable(earlyEvents.poll());
-        if (early.isPresent()) {
-            return early.get();
-        }
+    /** Blocks until something happens. Throws when the connection ends. */
+    void awaitEvent() throws IOException {
         JsonNode object = readObject();
         while (!object.has("event")) {
             object = readObject();
         }
-        return object;
     }
 
-    /** Events interleave with answers; they are kept. */
-    private JsonNode awaitReturn() throws IOException {
+    private JsonNode awaitReturn(String command) throws IOException {
         while (true) {
             JsonNode object = readObject();
-            if (object.has("return")) {
-                return object.get("return");
-            }
-            if (object.has("error")) {
-                throw new IOException("QEMU refused a command: " + object.get("error"));
-            }
-            if (object.has("event")) {
-                earlyEvents.add(object);
+            if (object.path("id").asText().equals(command)) {
+                if (object.has("error")) {
+                    throw new IOException("QEMU refused a command: " + object.get("error"));
+                }
+                return object.path("return");
             }
         }
     }
@@ -118,7 +136,7 @@ final class QmpClient implements AutoCloseable {
             while (input.hasRemaining()) {
                 byte b = input.get();
                 if (b == '\n') {
-                    return JSON.readTree(line.toByteArray());
+                    return noted(JSON.readTree(line.toByteArray()));
                 }
                 line.write(b);
             }
@@ -126,6 +144,13 @@ final class QmpClient implements AutoCloseable {
                 throw new IOException("QEMU's monitor sent a line of more than " + MOST_LINE_BYTES + " bytes");
             }
         }
+    }
+
+    private JsonNode noted(JsonNode object) {
+        if (object.path("event").asText().equals("SHUTDOWN")) {
+            shutdownReason = Optional.of(object.path("data").path("reason").asText());
+        }
+        return object;
     }
 
     @Override

@@ -61,7 +61,7 @@ public class QemuCommandLineTest {
                         "-device",
                         "VGA,vgamem_mb=4",
                         "-chardev",
-                        "file,id=log,path=log.txt",
+                        "file,id=log,append=on,path=log.txt",
                         "-device",
                         "isa-serial,chardev=log",
                         "-chardev",

@@ -34,7 +34,7 @@ public class QemuEndsTest {
     @BeforeMethod
     public void prepare() throws Exception {
         HostNeeds.program("qemu-system-x86_64");
-        hypervisor = new QemuHypervisor(QemuSettings.of(Map.of("accelerator", "tcg")));
+        hypervisor = new QemuHypervisor(QemuSettings.of(Map.of("accelerator", "tcg")), new SystemdScope());
         machine = MachineId.random(TestConfigs.typeId("build"));
         runDirectory = Files.createDirectory(Files.createTempDirectory("qemu").resolve(machine.runnerName()));
     }
@@ -117,7 +117,8 @@ public class QemuEndsTest {
         start();
         hypervisor.close();
         awaitPidFile();
-        try (QemuHypervisor next = new QemuHypervisor(QemuSettings.of(Map.of("accelerator", "tcg")))) {
+        try (QemuHypervisor next =
+                new QemuHypervisor(QemuSettings.of(Map.of("accelerator", "tcg")), new SystemdScope())) {
             assertThat(await(next.find(runDirectory).orElseThrow()).kind()).isEqualTo(VmExit.Kind.CLEAN);
         }
     }

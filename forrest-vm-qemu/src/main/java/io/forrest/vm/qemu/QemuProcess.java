@@ -1,0 +1,183 @@
+package io.forrest.vm.qemu;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The process of a VM, which need not be a child of this one. Thread-safe. */
+final class QemuProcess {
+    private static final Logger LOG = LoggerFactory.getLogger(QemuProcess.class);
+    private static final Path PROC = Path.of("/proc");
+
+    /** What a VM's process is for a moment, before it becomes QEMU. */
+    private static final Set<String> LAUNCHERS = Set.of("setsid", "systemd-run", "env");
+
+    /** How soon the end of a process that is no child is noticed. */
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+
+    private final ProcessHandle handle;
+    private final Optional<Process> child;
+    private final CompletableFuture<ProcessHandle> end;
+
+    private QemuProcess(ProcessHandle handle, Optional<Process> child) {
+        this.handle = handle;
+        this.child = child;
+        this.end = handle.onExit();
+    }
+
+    static QemuProcess ofChild(Process child) {
+        return new QemuProcess(child.toHandle(), Optional.of(child));
+    }
+
+    /**
+     * The process of the VM that was started for {@code runDirectory}: it works in this very directory, whatever that is
+     * called by now, and is a QEMU by the directory's name.
+     *
+     * <p>The pid file only saves a look at all processes. QEMU writes it late, its number may be another's by now, and a
+     * process keeps its working directory for as long as it lives.
+     *
+     * @param binary what {@code host.qemu.binary} says
+     * @throws IOException if it cannot be told
+     */
+    static Optional<QemuProcess> find(Path runDirectory, String binary) throws IOException {
+        Optional<ProcessHandle> noted = notedIn(runDirectory.resolve(QemuCommandLine.PID_FILE));
+        try (Stream<ProcessHandle> all = ProcessHandle.allProcesses()) {
+            Iterator<ProcessHandle> candidates =
+                    Stream.concat(noted.stream(), all).iterator();
+            while (candidates.hasNext()) {
+                ProcessHandle candidate = candidates.next();
+                // The handle knows its process by its start, too, and was there before this look: no recycled id
+                // passes.
+                if (isVmOf(candidate, runDirectory, binary) && candidate.isAlive()) {
+                    return Optional.of(new QemuProcess(candidate, Optional.empty()));
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static Optional<ProcessHandle> notedIn(Path pidFile) throws IOException {
+        try {
+            return ProcessHandle.of(Long.parseLong(Files.readString(pidFile).strip()));
+        } catch (NoSuchFileException | NumberFormatException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static boolean isVmOf(ProcessHandle process, Path runDirectory, String binary) throws IOException {
+        Path proc = PROC.resolve(Long.toString(process.pid()));
+        try {
+            if (!Objects.equals(fileKey(proc.resolve("cwd")), fileKey(runDirectory))) {
+                return false;
+            }
+            List<String> arguments =
+                    List.of(Files.readString(proc.resolve("cmdline")).split("\0", -1));
+            int name = arguments.indexOf("-name");
+            if (name < 0
+                    || name + 1 >= arguments.size()
+                    || !arguments
+                            .get(name + 1)
+                            .equals(runDirectory.getFileName().toString())) {
+                return false;
+            }
+            String program = fileName(Files.readSymbolicLink(proc.resolve("exe")));
+            return program.contains("qemu")
+                    || program.equals(fileName(Path.of(binary)))
+                    || LAUNCHERS.contains(fileName(Path.of(arguments.get(0))));
+        } catch (AccessDeniedException e) {
+            // Somebody else's, which Forrest, unless it changed its user, cannot have started.
+            LOG.trace("{} cannot be looked at", process, e);
+            return false;
+        } catch (IOException e) {
+            if (process.isAlive() && !isZombie(process)) {
+                throw e;
+            }
+            return false;
+        }
+    }
+
+    /** Device and inode: a directory that was deleted and made anew is another one, under whatever name. */
+    static Object fileKey(Path file) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    }
+
+    private static String fileName(Path path) {
+        return Optional.ofNullable(path.getFileName()).map(Path::toString).orElse("");
+    }
+
+    /** One whose parent does not care for it stays as a zombie, which does nothing any more. */
+    private static boolean isZombie(ProcessHandle process) {
+        try {
+            String stat =
+                    Files.readString(PROC.resolve(Long.toString(process.pid())).resolve("stat"));
+            // The name before may contain anything.
+            return stat.startsWith(" Z", stat.lastIndexOf(')') + 1);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    long id() {
+        return handle.pid();
+    }
+
+    boolean hasEnded() {
+        // Of a process that is no child, the future tells seconds late; of a zombie, never.
+        return end.isDone() || (child.isEmpty() && (!handle.isAlive() || isZombie(handle)));
+    }
+
+    /** Waits for its end, but no longer than this; returns whether it has ended. */
+    boolean awaitEnd(Duration atMost) throws InterruptedException {
+        long deadlineNanos = System.nanoTime() + atMost.toNanos();
+        while (!hasEnded()) {
+            long leftNanos = deadlineNanos - System.nanoTime();
+            if (leftNanos <= 0) {
+                return false;
+            }
+            try {
+                end.get(Math.min(leftNanos, LOOK_AGAIN.toNanos()), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException e) {
+                // Looks again.
+            } catch (ExecutionException e) {
+                throw new IllegalStateException("the end of process " + id() + " cannot be awaited", e);
+            }
+        }
+        return true;
+    }
+
+    /** Completes with its end, on any thread; seconds late if it was no child of this process. */
+    CompletableFuture<ProcessHandle> onEnd() {
+        return end;
+    }
+
+    /** Its exit code, if it has ended and was a child of this process. */
+    OptionalInt exitCode() {
+        return child.filter(process -> !process.isAlive()).stream()
+                .mapToInt(Process::exitValue)
+                .findAny();
+    }
+
+    /** Ends it the hard way. The handle knows its process by its start, too: a recycled id is never hit. */
+    void kill() {
+        if (!handle.destroyForcibly() && handle.isAlive() && !isZombie(handle)) {
+            LOG.warn("QEMU's process {} could not be killed.", id());
+        }
+    }
+}

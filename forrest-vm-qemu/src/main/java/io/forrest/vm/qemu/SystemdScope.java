@@ -1,0 +1,147 @@
+package io.forrest.vm.qemu;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.commons.exec.CommandLine;
+import org.apache.commons.exec.DefaultExecutor;
+import org.apache.commons.exec.ExecuteWatchdog;
+import org.apache.commons.exec.PumpStreamHandler;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps systemd from ending VMs along with this process. Where this is a systemd service, a stop or a restart ends all that
+ * is in the service's control group, sessions or not; so each VM gets a scope of its own. Thread-safe.
+ */
+final class SystemdScope {
+    private static final Logger LOG = LoggerFactory.getLogger(SystemdScope.class);
+    private static final Duration LONGEST_TRY = Duration.ofSeconds(10);
+
+    /** A hierarchy that systemd keeps, of version 1 or 2, and the path of this process in it. */
+    private static final Pattern CGROUP = Pattern.compile("(?m)^(?:\\d+:name=systemd|0:):(/.*)$");
+
+    /** The innermost unit. What a user's service manager runs is below a service that is not meant. */
+    private static final Pattern UNIT = Pattern.compile(".*/([^/]+\\.(?:service|scope))(?:/.*)?");
+
+    private static final Pattern USER_MANAGER = Pattern.compile("user@\\d+\\.service");
+
+    private final Path runtime;
+    private final Path proc;
+    private final String systemdRun;
+    private final Duration longestTry;
+
+    // Guarded by this.
+    private Optional<List<String>> launcher = Optional.empty();
+
+    /** For the process that asks. */
+    SystemdScope() {
+        this(Path.of("/run"), Path.of("/proc/self"), "systemd-run", LONGEST_TRY);
+    }
+
+    SystemdScope(Path runtime, Path proc, String systemdRun, Duration longestTry) {
+        this.runtime = runtime;
+        this.proc = proc;
+        this.systemdRun = systemdRun;
+        this.longestTry = longestTry;
+    }
+
+    /**
+     * What comes before a VM's command line; it becomes that command in the end, in the same process. Empty where there is no
+     * need, or no way; the log says so. The first call tries whether it works, and blocks for that.
+     */
+    synchronized List<String> launcher(String machine) {
+        List<String> line = new ArrayList<>(launcher.orElseGet(() -> {
+            List<String> chosen = choose();
+            launcher = Optional.of(chosen);
+            return chosen;
+        }));
+        if (!line.isEmpty()) {
+            line.add(unit(machine));
+            line.add("--");
+        }
+        return line;
+    }
+
+    private static String unit(String name) {
+        return "--unit=forrest-vm-" + name + ".scope";
+    }
+
+    private List<String> choose() {
+        Optional<String> service = service();
+        if (service.isEmpty()) {
+            return List.of();
+        }
+        List<String> line = new ArrayList<>();
+        try {
+            int user = (Integer) Files.getAttribute(proc, "unix:uid");
+            if (user == 0) {
+                line.add(systemdRun);
+            } else {
+                // A service that a system's manager runs as another user has not got the variable.
+                line.addAll(List.of("env", "XDG_RUNTIME_DIR=" + runtime.resolve("user/" + user), systemdRun, "--user"));
+            }
+            line.addAll(List.of("--scope", "--quiet", "--collect", "--no-ask-password", "--slice=forrest.slice"));
+            tryOut(line);
+            return line;
+        } catch (IOException e) {
+            LOG.warn(
+                    "A stop or restart of {} ends all VMs, as systemd gives them no scopes of their own: {} To keep them,"
+                            + " put KillMode=process into that unit.",
+                    service.get(),
+                    e.getMessage());
+            return List.of();
+        }
+    }
+
+    /** The systemd service that this process is part of. */
+    private Optional<String> service() {
+        if (!Files.isDirectory(runtime.resolve("systemd/system"))) {
+            return Optional.empty();
+        }
+        try {
+            Matcher cgroups = CGROUP.matcher(Files.readString(proc.resolve("cgroup")));
+            return cgroups.results()
+                    .map(line -> UNIT.matcher(line.group(1)))
+                    .filter(Matcher::matches)
+                    .map(unit -> unit.group(1))
+                    .filter(unit -> unit.endsWith(".service")
+                            && !USER_MANAGER.matcher(unit).matches())
+                    .findFirst();
+        } catch (IOException e) {
+            LOG.debug("Without control groups there is nothing to be ended by.", e);
+            return Optional.empty();
+        }
+    }
+
+    private void tryOut(List<String> line) throws IOException {
+        CommandLine command = new CommandLine(line.get(0));
+        line.stream().skip(1).forEach(argument -> command.addArgument(argument, false));
+        command.addArgument(unit("try-" + ProcessHandle.current().pid()), false);
+        command.addArgument("true");
+        ByteArrayOutputStream output = new ByteArrayOutputStream();
+        ExecuteWatchdog watchdog =
+                ExecuteWatchdog.builder().setTimeout(longestTry).get();
+        DefaultExecutor executor = DefaultExecutor.builder().get();
+        executor.setStreamHandler(new PumpStreamHandler(output));
+        executor.setWatchdog(watchdog);
+        try {
+            executor.execute(command);
+        } catch (IOException e) {
+            String words = output.toString(StandardCharsets.UTF_8).strip();
+            throw new IOException(
+                    watchdog.killedProcess()
+                            ? systemdRun + " does not answer within " + longestTry.toSeconds() + " s."
+                            : words.isEmpty() ? e.getMessage() + "." : words,
+                    e);
+        }
+    }
+}
