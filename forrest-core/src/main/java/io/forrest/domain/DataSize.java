@@ -57,6 +57,17 @@ public record DataSize(long bytes) implements Comparable<DataSize> {
         return Long.compare(bytes, that.bytes);
     }
 
+    /** Rounded down to a tenth of its unit, e.g. {@code 3.2G}; for people. */
+    public String rounded() {
+        int power = 0;
+        while (power < UNITS.length() - 1 && bytes >> (10 * (power + 1)) != 0) {
+            power++;
+        }
+        long unit = 1L << (10 * power);
+        long tenths = bytes % unit * 10 / unit;
+        return bytes / unit + (tenths == 0 ? "" : "." + tenths) + UNITS.charAt(power);
+    }
+
     /** The shortest exact form, which {@link #parse} reads back. */
     @Override
     public String toString() {

@@ -3,6 +3,7 @@ package io.forrest.fleet;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.ForrestConfig;
 import io.forrest.config.MachineType;
+import io.forrest.domain.DataSize;
 import io.forrest.domain.JobId;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
@@ -55,6 +56,8 @@ public final class Fleet {
     private final Set<JobId> complainedAbout = new HashSet<>();
     private Instant nextSweep;
     private Instant nextSighting;
+    private Instant nextMeasurement;
+    private Optional<DataSize> freeDisk = Optional.empty();
     private Mode mode = Mode.TAKING_JOBS;
     private final List<Runnable> whenEmpty = new ArrayList<>();
 
@@ -82,11 +85,19 @@ public final class Fleet {
         this.listener = listener;
         this.nextSweep = clock.instant();
         this.nextSighting = nextSweep;
+        this.nextMeasurement = nextSweep;
     }
 
     /** All machines that are not gone, oldest first. */
     public List<MachineSnapshot> machines() {
         return machines.values().stream().map(Machine::snapshot).toList();
+    }
+
+    /** What the machines have of the host. */
+    public FleetBooks books() {
+        List<MachineSnapshot> all = machines();
+        DataSize reserve = config.current().host().diskReserve();
+        return new FleetBooks(Planner.claimedRam(all), Planner.claimedDisk(all, reserve), freeDisk, all);
     }
 
     /**
@@ -128,6 +139,8 @@ public final class Fleet {
             onWithdrawalFailed(failed);
         } else if (event instanceof FleetEvent.RunnersSighted sighted) {
             onSighted(sighted);
+        } else if (event instanceof FleetEvent.SpaceMeasured measured) {
+            freeDisk = Optional.of(measured.free());
         }
     }
 
@@ -231,11 +244,21 @@ public final class Fleet {
                 hands.launch(machine.id(), machine.type());
             } else if (decision instanceof Planner.Decision.Hold hold) {
                 Machine machine = machines.get(hold.machine());
-                if (machine.hold(hold.reason())) {
-                    LOG.info("{} {}.", machine.id(), hold.reason());
-                    tell(machine);
-                }
+                hold(machine, hold);
             }
+        }
+    }
+
+    private void hold(Machine machine, Planner.Decision.Hold hold) {
+        boolean otherLack = !machine.lack().equals(Optional.of(hold.lack()));
+        if (machine.hold(hold.lack(), hold.reason())) {
+            if (otherLack) {
+                LOG.info("{} {}.", machine.id(), hold.reason());
+            } else {
+                // How much is free may change every second.
+                LOG.debug("{} {}.", machine.id(), hold.reason());
+            }
+            tell(machine);
         }
     }
 
@@ -278,6 +301,8 @@ public final class Fleet {
                 withdrawing,
                 spared,
                 current.host().ram(),
+                current.host().diskReserve(),
+                freeDisk,
                 Map.copyOf(backOffs),
                 clock.instant());
     }
@@ -389,6 +414,7 @@ public final class Fleet {
     private void onVmExited(FleetEvent.VmExited event) {
         find(event.machine()).ifPresent(machine -> {
             machine.endAwaitingPowerOff();
+            machine.vmEnded(event.exit());
             if (machine.state() != MachineState.STOPPING) {
                 move(
                         machine,
@@ -442,6 +468,7 @@ public final class Fleet {
         move(machine, MachineState.STOPPED, outcome.reason());
         machines.remove(machine.id());
         withdrawAgainAt.remove(machine.id());
+        hands.measureSpace();
         tellWhenEmpty();
     }
 
@@ -522,6 +549,10 @@ public final class Fleet {
         }
         if (mode == Mode.ENDING) {
             return;
+        }
+        if (!now.isBefore(nextMeasurement)) {
+            nextMeasurement = now.plus(timings.spaceInterval());
+            hands.measureSpace();
         }
         if (!now.isBefore(nextSweep)) {
             nextSweep = now.plus(timings.sweepInterval());

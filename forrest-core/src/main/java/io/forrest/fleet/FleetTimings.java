@@ -14,6 +14,7 @@ import java.time.Duration;
  * @param adoptionGrace how long an adopted machine counts as wanted, though no source has told yet of a job for it
  * @param sweepInterval how often all runners of all repositories are looked at
  * @param sightingInterval how often those of repositories with a starting machine are
+ * @param spaceInterval how often free disk space is measured
  * @param orphanAge how long an unknown, offline, idle runner of ours is left alone: another host may be starting it
  * @param startRetry when a machine type is tried again of which a machine did not start
  */
@@ -26,6 +27,7 @@ public record FleetTimings(
         Duration adoptionGrace,
         Duration sweepInterval,
         Duration sightingInterval,
+        Duration spaceInterval,
         Duration orphanAge,
         Retry startRetry) {
     public static final FleetTimings DEFAULT = builder().build();
@@ -57,6 +59,7 @@ public record FleetTimings(
         private Duration adoptionGrace = Duration.ofMinutes(2);
         private Duration sweepInterval = Duration.ofMinutes(15);
         private Duration sightingInterval = Duration.ofMinutes(1);
+        private Duration spaceInterval = Duration.ofSeconds(5);
         private Duration orphanAge = Duration.ofMinutes(15);
         private Retry startRetry = new Retry(Duration.ofSeconds(2), Duration.ofMinutes(5));
 
@@ -92,6 +95,11 @@ public record FleetTimings(
             return this;
         }
 
+        public Builder spaceInterval(Duration interval) {
+            spaceInterval = interval;
+            return this;
+        }
+
         public Builder startRetry(Retry retry) {
             startRetry = retry;
             return this;
@@ -107,6 +115,7 @@ public record FleetTimings(
                     adoptionGrace,
                     sweepInterval,
                     sightingInterval,
+                    spaceInterval,
                     orphanAge,
                     startRetry);
         }

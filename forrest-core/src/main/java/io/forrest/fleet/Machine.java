@@ -4,6 +4,7 @@ import io.forrest.config.MachineType;
 import io.forrest.domain.JobId;
 import io.forrest.domain.MachineId;
 import io.forrest.spi.DiskOrigin;
+import io.forrest.spi.VmExit;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -16,8 +17,10 @@ final class Machine {
     private MachineState state = MachineState.REQUESTED;
     private Instant since;
     private String reason = "wanted by a queued job";
+    private Optional<Planner.Lack> lack = Optional.empty();
     private Optional<Instant> vmStartedAt = Optional.empty();
     private OptionalLong processId = OptionalLong.empty();
+    private Optional<VmExit> vmExit = Optional.empty();
     private Optional<DiskOrigin> origin = Optional.empty();
     private Optional<JobId> job = Optional.empty();
     private Optional<MachineOutcome> outcome = Optional.empty();
@@ -77,15 +80,25 @@ final class Machine {
     }
 
     /** Says why it stays where it is; returns whether that is a new reason. */
-    boolean hold(String why) {
+    boolean hold(Planner.Lack what, String why) {
         boolean news = !reason.equals(why);
+        lack = Optional.of(what);
         reason = why;
         return news;
+    }
+
+    /** What it waits for, once it is held. */
+    Optional<Planner.Lack> lack() {
+        return lack;
     }
 
     void vmStarted(Instant at, OptionalLong pid) {
         vmStartedAt = Optional.of(at);
         processId = pid;
+    }
+
+    void vmEnded(VmExit how) {
+        vmExit = Optional.of(how);
     }
 
     void clonedFrom(DiskOrigin from) {
@@ -181,6 +194,7 @@ final class Machine {
     }
 
     MachineSnapshot snapshot() {
-        return new MachineSnapshot(id, type, state, requestedAt, since, reason, vmStartedAt, processId, job, outcome);
+        return new MachineSnapshot(
+                id, type, state, requestedAt, since, reason, vmStartedAt, processId, vmExit, job, outcome);
     }
 }

@@ -3,6 +3,7 @@ package io.forrest.fleet;
 import io.forrest.config.MachineType;
 import io.forrest.domain.JobId;
 import io.forrest.domain.MachineId;
+import io.forrest.spi.VmExit;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.Optional;
@@ -14,6 +15,7 @@ import java.util.OptionalLong;
  * @param since when it entered its state
  * @param reason why it is where it is, or why it waits; for people
  * @param vmStartedAt when its VM's process was started
+ * @param vmExit how its VM ended, once it has; its disk and runner may still be dealt with
  * @param job the job its runner has or had
  * @param outcome how it ended, once it is {@link MachineState#STOPPED}
  */
@@ -26,6 +28,7 @@ public record MachineSnapshot(
         String reason,
         Optional<Instant> vmStartedAt,
         OptionalLong processId,
+        Optional<VmExit> vmExit,
         Optional<JobId> job,
         Optional<MachineOutcome> outcome) {
     public MachineSnapshot {
@@ -37,7 +40,18 @@ public record MachineSnapshot(
         Objects.requireNonNull(reason);
         Objects.requireNonNull(vmStartedAt);
         Objects.requireNonNull(processId);
+        Objects.requireNonNull(vmExit);
         Objects.requireNonNull(job);
         Objects.requireNonNull(outcome);
+    }
+
+    /** Whether it has been started and is not gone: its disk is there, or will be. */
+    public boolean holdsDisk() {
+        return state != MachineState.REQUESTED && state != MachineState.STOPPED;
+    }
+
+    /** Whether its RAM is taken: from its start to the end of its VM. */
+    public boolean holdsRam() {
+        return holdsDisk() && vmExit.isEmpty();
     }
 }

@@ -5,9 +5,9 @@ import java.util.Set;
 
 /** The stations of a machine's one life. */
 public enum MachineState {
-    /** Wanted, and waiting for its turn: for RAM, for its base, for a back-off to end. */
+    /** Wanted, and waiting for its turn: for RAM, for disk space, for its base, for a back-off to end. */
     REQUESTED,
-    /** Has its RAM; its disk is made and its runner registered at the forge. */
+    /** Has its RAM and its disk space; its disk is made and its runner registered at the forge. */
     REGISTERING,
     /** The forge knows its runner; the guest's volumes are written. */
     REGISTERED,
@@ -39,10 +39,5 @@ public enum MachineState {
     /** Whether it may still take a job that is queued now. */
     public boolean isAvailable() {
         return compareTo(RUNNING) < 0;
-    }
-
-    /** Whether its RAM is taken. */
-    public boolean holdsRam() {
-        return this != REQUESTED && this != STOPPED;
     }
 }

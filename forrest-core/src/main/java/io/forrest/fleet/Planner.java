@@ -16,10 +16,10 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Decides from demand, machines and RAM what is to happen now. Pure: same input, same plan; no clock, no I/O.
+ * Decides from demand, machines, RAM and disk space what is to happen now. Pure: same input, same plan; no clock, no I/O.
  *
- * <p>Machines with the most RAM are placed first, and smaller ones fill what is left. RAM is claimed before anything
- * else happens for a machine, so a burst of jobs cannot promise the same RAM twice.
+ * <p>Machines with the most RAM are placed first, and smaller ones fill what is left. RAM and disk space are claimed before
+ * anything else happens for a machine, so a burst of jobs cannot promise them twice.
  */
 final class Planner {
     /**
@@ -28,6 +28,8 @@ final class Planner {
      * @param demand machine types that queued jobs ask for, with the number of such jobs
      * @param withdrawing machines whose runners are being withdrawn, so that they count for no job
      * @param spared machines that are never surplus, though they do count for jobs
+     * @param diskReserve the most disk space that a machine claims
+     * @param freeDisk the disk space that is free; empty as long as that is not known
      * @param backOffs types that must not be started before a time, and why
      */
     record Situation(
@@ -36,6 +38,8 @@ final class Planner {
             Set<MachineId> withdrawing,
             Set<MachineId> spared,
             DataSize hostRam,
+            DataSize diskReserve,
+            Optional<DataSize> freeDisk,
             Map<MachineTypeId, BackOff> backOffs,
             Instant now) {
         /** What keeps machines of {@code type} from being started now, whatever there is of RAM. */
@@ -55,14 +59,41 @@ final class Planner {
         /** This machine's time has come. */
         record Start(MachineId machine) implements Decision {}
 
-        /** This machine waits, and why. */
-        record Hold(MachineId machine, String reason) implements Decision {}
+        /** This machine waits, for what, and why; the reason is for people and may change while it waits. */
+        record Hold(MachineId machine, Lack lack, String reason) implements Decision {}
 
         /** Nobody needs this machine any more. */
         record Surplus(MachineId machine) implements Decision {}
     }
 
+    /** What a machine can wait for. */
+    enum Lack {
+        TIME,
+        BASE,
+        RAM,
+        DISK
+    }
+
     private Planner() {}
+
+    static DataSize claimedRam(Collection<MachineSnapshot> machines) {
+        return machines.stream()
+                .filter(MachineSnapshot::holdsRam)
+                .map(machine -> machine.type().ram())
+                .reduce(DataSize.ZERO, DataSize::plus);
+    }
+
+    static DataSize claimedDisk(Collection<MachineSnapshot> machines, DataSize reserve) {
+        return machines.stream()
+                .filter(MachineSnapshot::holdsDisk)
+                .map(machine -> diskClaim(machine.type(), reserve))
+                .reduce(DataSize.ZERO, DataSize::plus);
+    }
+
+    /** The disk space that must be free for one machine of {@code type}. No disk grows beyond its size. */
+    private static DataSize diskClaim(MachineType type, DataSize reserve) {
+        return type.disk().compareTo(reserve) < 0 ? type.disk() : reserve;
+    }
 
     /** How many machines of each type are too many or too few. To be applied before {@link #placements}. */
     static List<Decision> demandChanges(Situation situation) {
@@ -101,7 +132,6 @@ final class Planner {
     /** Which of the requested machines start now, and why the others wait. */
     static List<Decision> placements(Situation situation) {
         List<Decision> decisions = new ArrayList<>();
-        DataSize taken = DataSize.ZERO;
         Set<MachineTypeId> alive = new HashSet<>();
         for (MachineSnapshot machine : situation.machines()) {
             // A base that cannot be started now has nothing to promote, and may never have: nobody waits for it.
@@ -110,11 +140,10 @@ final class Planner {
             if (machine.state() != MachineState.STOPPED && !putOff) {
                 alive.add(machine.type().id());
             }
-            if (machine.state().holdsRam()) {
-                taken = taken.plus(machine.type().ram());
-            }
         }
-        RamBudget ram = new RamBudget(situation.hostRam(), taken);
+        Budget ram = new Budget(situation.hostRam(), claimedRam(situation.machines()));
+        Budget disk = new Budget(
+                situation.freeDisk().orElse(DataSize.ZERO), claimedDisk(situation.machines(), situation.diskReserve()));
         situation.machines().stream()
                 .filter(machine -> machine.state() == MachineState.REQUESTED)
                 .sorted(Comparator.comparing(
@@ -122,17 +151,18 @@ final class Planner {
                         .reversed()
                         .thenComparing(MachineSnapshot::requestedAt)
                         .thenComparing(MachineSnapshot::id))
-                .forEach(machine -> decisions.add(place(machine, situation, alive, ram)));
+                .forEach(machine -> decisions.add(place(machine, situation, alive, ram, disk)));
         return decisions;
     }
 
     private static Decision place(
-            MachineSnapshot machine, Situation situation, Set<MachineTypeId> alive, RamBudget ram) {
+            MachineSnapshot machine, Situation situation, Set<MachineTypeId> alive, Budget ram, Budget disk) {
         MachineType type = machine.type();
         Optional<BackOff> backOff = situation.backOff(type);
         if (backOff.isPresent()) {
             return new Decision.Hold(
                     machine.id(),
+                    Lack.TIME,
                     backOff.get().reason() + "; the next try is at "
                             + backOff.get().until());
         }
@@ -140,12 +170,25 @@ final class Planner {
         if (type.baseMachine().filter(alive::contains).isPresent()) {
             return new Decision.Hold(
                     machine.id(),
+                    Lack.BASE,
                     "waits for the machines of its base " + type.baseMachine().get() + " to end");
         }
-        if (!ram.tryClaim(type.ram())) {
+        if (!ram.has(type.ram())) {
             return new Decision.Hold(
-                    machine.id(), "waits for " + type.ram() + " of RAM, of which " + ram.free() + " is free");
+                    machine.id(), Lack.RAM, "waits for " + type.ram() + " of RAM, of which " + ram.free() + " is free");
         }
+        DataSize diskClaim = diskClaim(type, situation.diskReserve());
+        if (!disk.has(diskClaim)) {
+            return new Decision.Hold(
+                    machine.id(),
+                    Lack.DISK,
+                    "waits for " + diskClaim + " of disk space, "
+                            + (situation.freeDisk().isPresent()
+                                    ? "of which " + disk.free().rounded() + " is free"
+                                    : "and how much is free is not known yet"));
+        }
+        ram.claim(type.ram());
+        disk.claim(diskClaim);
         return new Decision.Start(machine.id());
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forrest.config.ForrestConfig;
 import io.forrest.config.MachineType;
+import io.forrest.domain.DataSize;
 import io.forrest.domain.JobId;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
@@ -51,6 +52,7 @@ public class FleetTest {
         final List<Set<RepositoryId>> sighted = new ArrayList<>();
         final List<String> orphansRemoved = new ArrayList<>();
         int refreshes;
+        int measurements;
 
         @Override
         public void launch(MachineId machine, MachineType type) {
@@ -83,7 +85,9 @@ public class FleetTest {
         public void reinstateImage(DiskOrigin origin, String reason) {}
 
         @Override
-        public void measureSpace() {}
+        public void measureSpace() {
+            measurements++;
+        }
 
         @Override
         public void sightRunners(Set<RepositoryId> repositories) {
@@ -112,6 +116,11 @@ public class FleetTest {
         told = new ArrayList<>();
         config = new AtomicReference<>(TestConfigs.config(Path.of("/nonexistent"), "8G", BUILD, DERIVED));
         fleet = new Fleet(config::get, hands, FleetTimings.DEFAULT, clock, told::add);
+        space("1T");
+    }
+
+    private void space(String free) {
+        fleet.accept(new FleetEvent.SpaceMeasured(DataSize.parse(free)));
     }
 
     private void observe(long id, String type, JobStatus status, Optional<String> runner) {
@@ -554,6 +563,53 @@ public class FleetTest {
         sight(new RunnerSighting(5, machine.runnerName(), true, true));
         exit(machine, MachineOutcome.Disk.PROMOTED);
         assertThat(told).hasSize(before);
+    }
+
+    @Test
+    public void theRamOfAMachineIsFreeAsSoonAsItsVmHasEndedAndTheBooksEndAtZero() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        assertThat(fleet.books().claimedRam()).isEqualTo(BUILD.ram());
+        assertThat(fleet.books().claimedDisk()).isEqualTo(BUILD.disk());
+        bootUp(machine, false);
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+        assertThat(fleet.books().claimedRam()).isEqualTo(DataSize.ZERO);
+        // Its disk may be on its way to become the machine image.
+        assertThat(fleet.books().claimedDisk()).isEqualTo(BUILD.disk());
+        assertThat(fleet.books().machines()).singleElement().satisfies(ended -> {
+            assertThat(ended.state()).isEqualTo(MachineState.STOPPING);
+            assertThat(ended.vmExit()).isPresent();
+        });
+        fleet.accept(new FleetEvent.MachineGone(
+                machine, new MachineOutcome(MachineOutcome.Disk.PROMOTED, "it asked for it")));
+        assertThat(fleet.books())
+                .isEqualTo(new FleetBooks(DataSize.ZERO, DataSize.ZERO, Optional.of(DataSize.parse("1T")), List.of()));
+    }
+
+    @Test
+    public void aStoreThatRunsFullStopsNewMachinesUntilThereIsSpaceAgain() {
+        space("0B");
+        queued(1, "build");
+        assertThat(hands.launched).isEmpty();
+        assertThat(fleet.machines()).singleElement().satisfies(waiting -> assertThat(waiting.reason())
+                .isEqualTo("waits for 1M of disk space, of which 0B is free"));
+        space("1G");
+        fleet.plan();
+        assertThat(hands.launched).hasSize(1);
+    }
+
+    @Test
+    public void freeSpaceIsMeasuredAtOnceNowAndThenAndWhenAMachineIsGone() {
+        fleet.tick();
+        fleet.tick();
+        assertThat(hands.measurements).isEqualTo(1);
+        clock.advance(Duration.ofSeconds(5));
+        fleet.tick();
+        assertThat(hands.measurements).isEqualTo(2);
+        queued(1, "build");
+        fleet.accept(new FleetEvent.LaunchFailed(hands.lastLaunched(), PluginException.Kind.BROKEN, "I/O error"));
+        assertThat(hands.measurements).isEqualTo(3);
     }
 
     private MachineId adopt(JobStatus... job) {

@@ -7,6 +7,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.fleet.Planner.Decision;
+import io.forrest.spi.VmExit;
 import io.forrest.testing.TestConfigs;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -31,6 +32,7 @@ public class PlannerTest {
     private Set<MachineId> withdrawing;
     private Set<MachineId> spared;
     private Map<MachineTypeId, Planner.BackOff> backOffs;
+    private Optional<DataSize> freeDisk;
 
     @BeforeMethod
     public void clear() {
@@ -39,6 +41,7 @@ public class PlannerTest {
         withdrawing = new HashSet<>();
         spared = new HashSet<>();
         backOffs = new HashMap<>();
+        freeDisk = Optional.of(DataSize.parse("1T"));
     }
 
     private MachineSnapshot machine(MachineType type, MachineState state, int ageSeconds) {
@@ -52,13 +55,23 @@ public class PlannerTest {
                 Optional.empty(),
                 OptionalLong.empty(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
         machines.add(machine);
         return machine;
     }
 
     private Planner.Situation situation(String hostRam) {
-        return new Planner.Situation(demand, machines, withdrawing, spared, DataSize.parse(hostRam), backOffs, NOW);
+        return new Planner.Situation(
+                demand,
+                machines,
+                withdrawing,
+                spared,
+                DataSize.parse(hostRam),
+                DataSize.parse("5G"),
+                freeDisk,
+                backOffs,
+                NOW);
     }
 
     @Test
@@ -108,15 +121,123 @@ public class PlannerTest {
                 .containsExactly(
                         new Decision.Start(big.id()),
                         new Decision.Start(firstSmall.id()),
-                        new Decision.Hold(secondSmall.id(), "waits for 2G of RAM, of which 0B is free"));
+                        new Decision.Hold(
+                                secondSmall.id(), Planner.Lack.RAM, "waits for 2G of RAM, of which 0B is free"));
     }
 
     @Test
-    public void ramIsTakenFromPlacementToTheVeryEnd() {
+    public void ramIsTakenFromPlacementToTheEndOfTheVm() {
         machine(BIG, MachineState.STOPPING, 100);
         MachineSnapshot big = machine(BIG, MachineState.REQUESTED, 1);
         assertThat(Planner.placements(situation("8G")))
-                .containsExactly(new Decision.Hold(big.id(), "waits for 6G of RAM, of which 2G is free"));
+                .containsExactly(
+                        new Decision.Hold(big.id(), Planner.Lack.RAM, "waits for 6G of RAM, of which 2G is free"));
+    }
+
+    @Test
+    public void aMachineWhoseVmHasEndedHasNoRamThoughItStillHoldsUpWhatIsMadeOfItsImage() {
+        vmEnded(machine(BIG, MachineState.STOPPING, 100));
+        MachineSnapshot big = machine(BIG, MachineState.REQUESTED, 2);
+        MachineType derived =
+                TestConfigs.type("derived", "1G", Optional.of(BIG.id()), Optional.empty(), Path.of("/nonexistent"));
+        MachineSnapshot waits = machine(derived, MachineState.REQUESTED, 1);
+        assertThat(Planner.placements(situation("8G")))
+                .containsExactly(
+                        new Decision.Start(big.id()),
+                        new Decision.Hold(
+                                waits.id(),
+                                Planner.Lack.BASE,
+                                "waits for the machines of its base acme/firmware/big to end"));
+    }
+
+    private void vmEnded(MachineSnapshot machine) {
+        machines.remove(machine);
+        machines.add(new MachineSnapshot(
+                machine.id(),
+                machine.type(),
+                machine.state(),
+                machine.requestedAt(),
+                machine.since(),
+                machine.reason(),
+                machine.vmStartedAt(),
+                machine.processId(),
+                Optional.of(new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")),
+                machine.job(),
+                machine.outcome()));
+    }
+
+    private static MachineType withDisk(MachineType type, String disk) {
+        return new MachineType(
+                type.id(),
+                type.baseMachine(),
+                type.baseImage(),
+                type.useBase(),
+                type.setupTemplate(),
+                type.cpus(),
+                DataSize.parse(disk),
+                type.ram(),
+                type.shared(),
+                type.networkInterfaces(),
+                type.artifacts());
+    }
+
+    @Test
+    public void aMachineStartsOnlyWhereTheReservedDiskSpaceIsFreeForIt() {
+        MachineSnapshot waits = machine(withDisk(SMALL, "100G"), MachineState.REQUESTED, 1);
+        freeDisk = Optional.of(new DataSize(3435973837L));
+        assertThat(Planner.placements(situation("8G")))
+                .containsExactly(new Decision.Hold(
+                        waits.id(), Planner.Lack.DISK, "waits for 5G of disk space, of which 3.2G is free"));
+        freeDisk = Optional.of(DataSize.parse("5G"));
+        assertThat(Planner.placements(situation("8G"))).containsExactly(new Decision.Start(waits.id()));
+    }
+
+    @Test
+    public void untilFreeDiskSpaceIsKnownNothingStarts() {
+        MachineSnapshot waits = machine(SMALL, MachineState.REQUESTED, 1);
+        freeDisk = Optional.empty();
+        assertThat(Planner.placements(situation("8G")))
+                .containsExactly(new Decision.Hold(
+                        waits.id(),
+                        Planner.Lack.DISK,
+                        "waits for 1M of disk space, and how much is free is not known yet"));
+    }
+
+    @Test
+    public void eachMachineThatIsNotGoneHasItsDiskSpaceReservedThoughItsVmMayHaveEnded() {
+        freeDisk = Optional.of(DataSize.parse("14G"));
+        vmEnded(machine(withDisk(SMALL, "100G"), MachineState.STOPPING, 50));
+        machine(withDisk(SMALL, "100G"), MachineState.REGISTERING, 5);
+        MachineSnapshot waits = machine(withDisk(SMALL, "100G"), MachineState.REQUESTED, 1);
+        assertThat(Planner.placements(situation("64G")))
+                .containsExactly(new Decision.Hold(
+                        waits.id(), Planner.Lack.DISK, "waits for 5G of disk space, of which 4G is free"));
+    }
+
+    @Test
+    public void ofDiskSpaceTooTheBiggestMachineIsServedFirstAndSmallOnesFillTheRest() {
+        MachineSnapshot small = machine(withDisk(SMALL, "2G"), MachineState.REQUESTED, 9);
+        MachineSnapshot big = machine(withDisk(BIG, "100G"), MachineState.REQUESTED, 2);
+        MachineSnapshot second = machine(withDisk(BIG, "100G"), MachineState.REQUESTED, 1);
+        freeDisk = Optional.of(DataSize.parse("7G"));
+        assertThat(Planner.placements(situation("64G")))
+                .containsExactly(
+                        new Decision.Start(big.id()),
+                        new Decision.Hold(
+                                second.id(), Planner.Lack.DISK, "waits for 5G of disk space, of which 2G is free"),
+                        new Decision.Start(small.id()));
+    }
+
+    @Test
+    public void whatIsNotStartedForWantOfDiskSpaceLeavesItsRamToOthers() {
+        MachineSnapshot big = machine(withDisk(BIG, "100G"), MachineState.REQUESTED, 2);
+        MachineSnapshot small = machine(withDisk(SMALL, "1G"), MachineState.REQUESTED, 1);
+        freeDisk = Optional.of(DataSize.parse("1G"));
+        assertThat(Planner.placements(situation("6G")))
+                .containsExactly(
+                        new Decision.Hold(
+                                big.id(), Planner.Lack.DISK, "waits for 5G of disk space, of which 1G is free"),
+                        new Decision.Start(small.id()));
     }
 
     @Test
@@ -128,7 +249,10 @@ public class PlannerTest {
             MachineSnapshot base = machine(SMALL, state, 5);
             Decision expected = state == MachineState.STOPPED
                     ? new Decision.Start(waits.id())
-                    : new Decision.Hold(waits.id(), "waits for the machines of its base acme/firmware/small to end");
+                    : new Decision.Hold(
+                            waits.id(),
+                            Planner.Lack.BASE,
+                            "waits for the machines of its base acme/firmware/small to end");
             assertThat(Planner.placements(situation("64G"))).contains(expected);
             machines.remove(base);
         }
