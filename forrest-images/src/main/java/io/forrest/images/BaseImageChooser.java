@@ -1,7 +1,7 @@
 package io.forrest.images;
 
+import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.UseBase;
-import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.DiskRequest;
 import io.forrest.spi.PluginException;
 import java.io.IOException;
@@ -20,37 +20,47 @@ final class BaseImageChooser {
     }
 
     /**
+     * The image that the request's policy selects.
+     *
+     * @param type whose machine image it is; empty for a plain base image
+     */
+    record Choice(Path image, Optional<MachineTypeId> type, boolean own) {}
+
+    /**
      * The image that the request's policy selects; it was there a moment ago.
      *
      * @throws PluginException {@code RETRY_LATER} if there is none
      */
-    DiskOrigin choose(DiskRequest request) throws PluginException, IOException {
-        Path own = paths.image(request.type());
-        Optional<Path> base = request.baseMachine().map(paths::image).or(request::baseImage);
-        boolean haveOwn = Files.exists(own);
+    Choice choose(DiskRequest request) throws PluginException, IOException {
+        Choice own = new Choice(paths.image(request.type()), Optional.of(request.type()), true);
+        Optional<Choice> base = request.baseMachine()
+                .map(type -> new Choice(paths.image(type), Optional.of(type), false))
+                .or(() -> request.baseImage().map(image -> new Choice(image, Optional.empty(), false)));
+        boolean haveOwn = Files.exists(own.image());
         if (base.isEmpty() || request.useBase() == UseBase.NEVER) {
             if (!haveOwn) {
-                throw missing(request.type() + " has no machine image " + own + " yet, and "
+                throw missing(request.type() + " has no machine image " + own.image() + " yet, and "
                         + (base.isEmpty() ? "neither base_machine nor base_image." : "use_base: never."));
             }
-            return new DiskOrigin(own, true, version(own));
+            return own;
         }
-        boolean haveBase = Files.exists(base.get());
-        if (request.useBase() == UseBase.IF_NEWER && haveOwn && !(haveBase && isNewer(base.get(), own))) {
-            return new DiskOrigin(own, true, version(own));
+        Path baseImage = base.get().image();
+        boolean haveBase = Files.exists(baseImage);
+        if (request.useBase() == UseBase.IF_NEWER && haveOwn && !(haveBase && isNewer(baseImage, own.image()))) {
+            return own;
         }
         if (!haveBase) {
             throw missing(request.baseMachine()
                     .map(type -> "the base " + type + " of " + request.type() + " has no machine image yet ("
-                            + base.get() + "); a job has to persist one")
-                    .orElse("the base_image " + base.get() + " of " + request.type() + " does not exist"));
+                            + baseImage + "); a job has to persist one")
+                    .orElse("the base_image " + baseImage + " of " + request.type() + " does not exist"));
         }
-        return new DiskOrigin(base.get(), false, version(base.get()));
+        return base.get();
     }
 
     /**
-     * Tells this file from any other that was or will be at its place: numbers of files are used again, but not within the
-     * same nanosecond. If it is replaced before it is cloned, this is the older one's; nobody sets aside the newer for it.
+     * Tells a plain base image from any other that was or will be at its place: numbers of files are used again, but not
+     * within the same nanosecond.
      */
     static String version(Path image) throws IOException {
         BasicFileAttributes attributes = Files.readAttributes(image, BasicFileAttributes.class);

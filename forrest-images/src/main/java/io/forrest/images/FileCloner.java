@@ -40,6 +40,19 @@ final class FileCloner {
         }
     }
 
+    /** Syncs all of the file system that {@code directory} is on. May take as long as writing all that is in memory takes. */
+    void syncFileSystem(Path directory) throws IOException {
+        int descriptor = open(directory, LibC.O_RDONLY | LibC.O_CLOEXEC);
+        try {
+            if (libc.syncfs(descriptor) != 0) {
+                throw new IOException(
+                        "cannot sync the file system of " + directory + ": " + libc.strerror(LibC.errno()));
+            }
+        } finally {
+            libc.close(descriptor);
+        }
+    }
+
     private int open(Path file, int flags) throws IOException {
         int descriptor = libc.open(file.toString(), flags, MODE);
         if (descriptor < 0) {

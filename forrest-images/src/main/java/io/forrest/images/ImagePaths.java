@@ -3,18 +3,46 @@ package io.forrest.images;
 import io.forrest.domain.MachineTypeId;
 import java.nio.file.Path;
 
-/** Where machine images are; the reference's layout. */
+/** Where machine images and their generations are; the machine image's place is the reference's. */
 record ImagePaths(Path baseDirectory) {
+    /** Above all types' directories, {@code owner/repository} each. */
+    Path machines() {
+        return baseDirectory.resolve("machines");
+    }
+
     Path image(MachineTypeId type) {
-        return baseDirectory
-                .resolve("machines")
-                .resolve(type.repository().owner())
-                .resolve(type.repository().name())
-                .resolve(type.type() + ".img");
+        return sibling(type, type.type() + ".img");
     }
 
     Path broken(MachineTypeId type) {
-        Path image = image(type);
-        return image.resolveSibling(image.getFileName() + ".broken");
+        return sibling(type, type.type() + ".img.broken");
+    }
+
+    /** A machine image that is not yet one; no type's name begins with a dot. */
+    Path nextImage(MachineTypeId type) {
+        return sibling(type, "." + type.type() + ".img.next");
+    }
+
+    Path generations(MachineTypeId type) {
+        return sibling(type, type.type() + ".generations");
+    }
+
+    Path generation(MachineTypeId type, int number) {
+        return generations(type).resolve(number + ".img");
+    }
+
+    Path record(MachineTypeId type, int number) {
+        return generations(type).resolve(number + ".json");
+    }
+
+    Path lock(MachineTypeId type) {
+        return generations(type).resolve("lock");
+    }
+
+    private Path sibling(MachineTypeId type, String name) {
+        return machines()
+                .resolve(type.repository().owner())
+                .resolve(type.repository().name())
+                .resolve(name);
     }
 }

@@ -6,8 +6,8 @@ import jnr.ffi.Runtime;
 /**
  * The C library's calls that the JDK lacks; the only native code of this module.
  *
- * <p>WHY NATIVE: there is no other way to ask Linux for a reflink copy than {@code ioctl(FICLONE)}, and it needs file
- * descriptors, which the JDK does not show. SAFE BECAUSE: all arguments are numbers and one NUL-terminated string that
+ * <p>WHY NATIVE: there is no other way to ask Linux for a reflink copy than {@code ioctl(FICLONE)}, nor to have all of a file
+ * system synced than {@code syncfs}, and they need file descriptors, which the JDK does not show. SAFE BECAUSE: all arguments are numbers and one NUL-terminated string that
  * JNR copies; no pointer of ours is kept.
  */
 final class LibC {
@@ -23,7 +23,9 @@ final class LibC {
     static final int EXDEV = 18;
     static final int EINVAL = 22;
     static final int ENOTTY = 25;
+    static final int ENOSPC = 28;
     static final int EOPNOTSUPP = 95;
+    static final int EDQUOT = 122;
 
     private static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
     private static final Runtime RUNTIME = Runtime.getRuntime(CALLS);
@@ -35,6 +37,8 @@ final class LibC {
         int close(int descriptor);
 
         int ioctl(int descriptor, long request, int argument);
+
+        int syncfs(int descriptor);
 
         String strerror(int errno);
     }

@@ -11,34 +11,39 @@ import io.forrest.spi.Provenance;
 import io.forrest.spi.Retention;
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
+import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
 /**
- * Machine images as plain raw files on a file system with reflink copies (Btrfs, XFS).
+ * Machine images as plain raw files on a file system with reflink copies and extended attributes (Btrfs, XFS).
  *
- * <p>The machine image of {@code owner/repository/type} is {@code <base_dir>/machines/owner/repository/type.img}.
+ * <p>The machine image of {@code owner/repository/type} is {@code <base_dir>/machines/owner/repository/type.img}, and what it
+ * was at other times is in {@code type.generations} beside it.
  */
 public final class ReflinkImageStore implements ImageStore {
-    private final Path baseDirectory;
-    private final ImagePaths paths;
-    private final BaseImageChooser chooser;
-    private final FileCloner cloner = new FileCloner();
+    /** Each time somebody has to remove the very image between two looks at it. */
+    private static final int MOST_CHOICES = 3;
 
-    /** Between the look at a machine image and its being set aside nothing may be promoted over it. */
-    private final Object renaming = new Object();
+    private final Path baseDirectory;
+    private final StoreFiles files;
+    private final BaseImageChooser chooser;
+    private final FileCloner cloner;
 
     /** Touches nothing yet. */
     public ReflinkImageStore(Path baseDirectory) {
+        this(baseDirectory, Clock.systemUTC());
+    }
+
+    /** {@code clock} says when a machine image was made; the times of base images are held against that. */
+    public ReflinkImageStore(Path baseDirectory, Clock clock) {
         this.baseDirectory = baseDirectory;
-        this.paths = new ImagePaths(baseDirectory);
-        this.chooser = new BaseImageChooser(paths);
+        this.files = new StoreFiles(baseDirectory, clock);
+        this.chooser = new BaseImageChooser(files.paths());
+        this.cloner = files.cloner();
     }
 
     @Override
@@ -49,13 +54,37 @@ public final class ReflinkImageStore implements ImageStore {
     @Override
     public DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException {
         try {
-            DiskOrigin origin = chooser.choose(request);
-            checkUsable(origin.image());
-            clone(origin.image(), disk);
-            grow(request, disk);
-            return origin;
+            for (int i = 0; i < MOST_CHOICES; i++) {
+                BaseImageChooser.Choice choice = chooser.choose(request);
+                checkUsable(choice.image());
+                Optional<DiskOrigin> origin = clone(choice, disk);
+                if (origin.isPresent()) {
+                    grow(request, disk);
+                    return origin.get();
+                }
+            }
+            throw new PluginException(
+                    PluginException.Kind.RETRY_LATER,
+                    "the image of " + request.type() + " was removed each time its disk was to be made of it");
         } catch (IOException e) {
-            throw broken("the disk " + disk + " cannot be made", e);
+            throw Failures.failed("the disk " + disk + " cannot be made", e);
+        }
+    }
+
+    private Optional<DiskOrigin> clone(BaseImageChooser.Choice choice, Path disk) throws PluginException, IOException {
+        if (choice.type().isEmpty()) {
+            // If it is replaced before it is cloned, this is the older one's version.
+            String version = BaseImageChooser.version(choice.image());
+            clone(choice.image(), disk);
+            return Optional.of(new DiskOrigin(choice.image(), false, version));
+        }
+        try {
+            return files.of(choice.type().get())
+                    .cloneCurrent(disk)
+                    .map(id -> new DiskOrigin(
+                            files.paths().generation(id.type(), id.number()), choice.own(), id.toString()));
+        } catch (CloneException e) {
+            throw unusable(choice.image(), e);
         }
     }
 
@@ -100,15 +129,20 @@ public final class ReflinkImageStore implements ImageStore {
         try {
             cloner.clone(image, disk);
         } catch (CloneException e) {
-            if (e.acrossFileSystems()) {
-                throw rejected("the image " + image + " is on another file system than " + baseDirectory
-                        + ", so it cannot be cloned; copy it there once.");
-            }
-            if (e.unsupported()) {
-                throw rejected(e.getMessage() + "; the file system of " + baseDirectory + " cannot clone files.");
-            }
-            throw e;
+            throw unusable(image, e);
         }
+    }
+
+    /** Throws {@code failure} itself if it may be another time. */
+    private PluginException unusable(Path image, CloneException failure) throws CloneException {
+        if (failure.acrossFileSystems()) {
+            return rejected("the image " + image + " is on another file system than " + baseDirectory
+                    + ", so it cannot be cloned; copy it there once.");
+        }
+        if (failure.unsupported()) {
+            return rejected(failure.getMessage() + "; the file system of " + baseDirectory + " cannot clone files.");
+        }
+        throw failure;
     }
 
     private static void grow(DiskRequest request, Path disk) throws IOException {
@@ -127,74 +161,73 @@ public final class ReflinkImageStore implements ImageStore {
 
     @Override
     public void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException {
-        Path image = paths.image(type);
+        TypeImages images = files.of(type);
         try {
-            Files.createDirectories(image.getParent());
-            // The data must be on the disk before the name is: after a power cut, the name leads to the old image or to
-            // all of the new one. The directory is synced last, so that whoever was told of the promotion finds it.
-            sync(disk);
-            synchronized (renaming) {
-                Files.move(disk, image, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            }
-            sync(image.getParent());
+            images.promote(disk, provenance);
         } catch (IOException e) {
-            throw broken("the disk " + disk + " cannot become the machine image " + image, e);
+            throw Failures.failed("the disk " + disk + " " + images.standing(disk, provenance), e);
         }
     }
 
     @Override
-    public void cameUp(DiskOrigin origin) {}
+    public void cameUp(DiskOrigin origin) throws PluginException {
+        Optional<GenerationId> id = GenerationId.parse(origin.version());
+        if (id.isEmpty()) {
+            return;
+        }
+        try {
+            files.of(id.get().type()).proven(id.get().number());
+        } catch (IOException e) {
+            throw Failures.failed("that a machine came up from " + id.get().spoken() + " cannot be written down", e);
+        }
+    }
 
     @Override
     public Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException {
-        Path image = origin.image();
+        Optional<GenerationId> id = own(origin);
+        if (id.isEmpty()) {
+            return Optional.empty();
+        }
         try {
-            synchronized (renaming) {
-                if (!origin.ownImage()
-                        || !Files.exists(image)
-                        || !BaseImageChooser.version(image).equals(origin.version())) {
-                    return Optional.empty();
-                }
-                Files.move(
-                        image,
-                        image.resolveSibling(image.getFileName() + ".broken"),
-                        StandardCopyOption.ATOMIC_MOVE,
-                        StandardCopyOption.REPLACE_EXISTING);
-                return Optional.of("the base");
-            }
+            return files.of(id.get().type()).setAside(id.get().number(), reason);
         } catch (IOException e) {
-            throw broken("the machine image " + image + " cannot be set aside", e);
+            throw Failures.failed(id.get().spoken() + " cannot be set aside", e);
         }
     }
 
     @Override
-    public boolean reinstate(DiskOrigin origin) {
-        return false;
+    public boolean reinstate(DiskOrigin origin) throws PluginException {
+        Optional<GenerationId> id = own(origin);
+        if (id.isEmpty()) {
+            return false;
+        }
+        try {
+            return files.of(id.get().type()).reinstate(id.get().number());
+        } catch (IOException e) {
+            throw Failures.failed(id.get().spoken() + " cannot be made the machine image again", e);
+        }
+    }
+
+    /** Not a base's: that is for its own machines to prove or to blame. */
+    private static Optional<GenerationId> own(DiskOrigin origin) {
+        return origin.ownImage() ? GenerationId.parse(origin.version()) : Optional.empty();
     }
 
     @Override
-    public void tidy(Retention retention, Set<DiskOrigin> inUse) {}
+    public void tidy(Retention retention, Set<DiskOrigin> inUse) throws PluginException {
+        new StoreTidying(files, retention, inUse).run();
+    }
 
     @Override
     public DataSize freeSpace() throws PluginException {
         try {
-            return new DataSize(Files.getFileStore(baseDirectory).getUsableSpace());
+            return files.freeSpace();
         } catch (IOException e) {
-            throw broken("the free space of " + baseDirectory + " cannot be told", e);
-        }
-    }
-
-    private static void sync(Path path) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
+            throw Failures.failed("the free space of " + baseDirectory + " cannot be told", e);
         }
     }
 
     private static PluginException rejected(String message) {
         return new PluginException(PluginException.Kind.REJECTED, message);
-    }
-
-    private static PluginException broken(String what, IOException cause) {
-        return new PluginException(PluginException.Kind.BROKEN, what + ": " + cause.getMessage(), cause);
     }
 }
