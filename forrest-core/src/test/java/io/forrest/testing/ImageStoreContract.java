@@ -12,14 +12,23 @@ import io.forrest.spi.DiskRequest;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.Provenance;
+import io.forrest.spi.Retention;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.testng.annotations.BeforeMethod;
 import org.testng.annotations.Test;
 
@@ -81,9 +90,13 @@ public abstract class ImageStoreContract {
 
     /** Makes a disk that begins with {@code with} the machine image of {@code of}. */
     private void promote(MachineTypeId of, char with) throws IOException, PluginException {
+        promote(of, with, by(of));
+    }
+
+    private void promote(MachineTypeId of, char with, Provenance provenance) throws IOException, PluginException {
         Path disk = newDisk();
         Files.write(disk, filled(with, 8192));
-        store.promote(of, disk, by(of));
+        store.promote(of, disk, provenance);
         assertThat(disk).doesNotExist();
     }
 
@@ -204,14 +217,224 @@ public abstract class ImageStoreContract {
     }
 
     @Test
-    public void afterQuarantineTheNextDiskStartsFromTheBaseAndASecondCallIsHarmless() throws Exception {
+    public void aPromotionThatIsTriedAgainIsDoneOnceWhetherOrNotItsDiskIsStillThere() throws Exception {
+        Provenance provenance = by(type);
+        promote(type, 'p', provenance);
+        promote(type, 'q');
+        store.promote(type, newDisk(), provenance);
+        assertThat(nextDisk()).isEqualTo('q');
+        promote(type, 'p', provenance);
+        assertThat(nextDisk()).isEqualTo('q');
+    }
+
+    @Test
+    public void promotionsAtTheSameTimeAllBecomeGenerations() throws Exception {
+        String letters = "abcdef";
+        CyclicBarrier start = new CyclicBarrier(letters.length());
+        ExecutorService threads = Executors.newFixedThreadPool(letters.length());
+        try {
+            List<Future<?>> promotions = new ArrayList<>();
+            for (int i = 0; i < letters.length(); i++) {
+                Path disk = newDisk();
+                Files.write(disk, filled(letters.charAt(i), 8192));
+                promotions.add(threads.submit(() -> {
+                    start.await(30, TimeUnit.SECONDS);
+                    store.promote(type, disk, by(type));
+                    return null;
+                }));
+            }
+            for (Future<?> promotion : promotions) {
+                promotion.get(60, TimeUnit.SECONDS);
+            }
+        } finally {
+            threads.shutdownNow();
+        }
+        Set<Character> seen = new HashSet<>();
+        for (int i = 0; i < letters.length(); i++) {
+            DiskOrigin origin = origin();
+            seen.add(nextDisk());
+            assertThat(store.setAside(origin, "the next one, please")).isPresent();
+        }
+        assertThat(seen).hasSize(letters.length());
+        assertThat(origin().ownImage()).isFalse();
+    }
+
+    @Test
+    public void disksOfTheSameImageHaveTheSameVersionAndOthersNever() throws Exception {
         promote(type, 'p');
-        DiskOrigin broken = store.createDisk(onBaseImage(UseBase.IF_NEWER), newDisk());
-        store.setAside(broken, "it does not come up");
-        store.setAside(broken, "it does not come up");
+        String version = origin().version();
+        assertThat(origin().version()).isEqualTo(version);
+        promote(type, 'p');
+        assertThat(origin().version()).isNotEqualTo(version);
+    }
+
+    @Test
+    public void anImageThatIsSetAsideLeavesTheOneBeforeAndAtLastTheBase() throws Exception {
+        promote(type, 'p');
+        promote(type, 'q');
+        DiskOrigin broken = origin();
+        assertThat(store.setAside(broken, "it does not come up")).isPresent();
+        assertThat(nextDisk()).isEqualTo('p');
+        assertThat(store.setAside(broken, "it does not come up")).isEmpty();
+        assertThat(nextDisk()).isEqualTo('p');
+        assertThat(store.setAside(origin(), "it does not come up")).hasValue("its base");
+        assertThat(nextDisk()).isEqualTo('s');
+        promote(type, 'r');
+        assertThat(nextDisk()).isEqualTo('r');
+    }
+
+    @Test
+    public void theImageThatIsGoneBackToIsUsedThoughTheBaseChangedInBetween() throws Exception {
+        promote(type, 'p');
+        Files.write(baseImage, filled('s', 8192));
+        promote(type, 'q');
+        store.setAside(
+                origin(new DiskRequest(type, Optional.empty(), Optional.empty(), UseBase.NEVER, SIZE)), "it fails");
+        assertThat(nextDisk()).isEqualTo('p');
+    }
+
+    @Test
+    public void anImageFromWhichAMachineCameUpIsNeverSetAside() throws Exception {
+        promote(type, 'p');
+        promote(type, 'q');
+        DiskOrigin good = origin();
+        store.cameUp(good);
+        store.cameUp(good);
+        assertThat(store.setAside(good, "it does not come up")).isEmpty();
+        assertThat(nextDisk()).isEqualTo('q');
+    }
+
+    @Test
+    public void aBaseIsNeitherSetAsideNorReinstated() throws Exception {
+        promote(base, 'b');
+        DiskOrigin ofBaseMachine = origin(onBaseMachine());
+        DiskOrigin ofBaseImage = origin();
+        for (DiskOrigin origin : List.of(ofBaseMachine, ofBaseImage)) {
+            assertThat(origin.ownImage()).isFalse();
+            store.cameUp(origin);
+            assertThat(store.setAside(origin, "it does not come up")).isEmpty();
+            assertThat(store.reinstate(origin)).isFalse();
+        }
+        assertThat(origin(onBaseMachine())).isEqualTo(ofBaseMachine);
+    }
+
+    @Test
+    public void anImageIsReinstatedUnlessThereIsANewerOne() throws Exception {
+        promote(type, 'p');
+        promote(type, 'q');
+        DiskOrigin image = origin();
+        assertThat(store.reinstate(image)).as("it is the machine image").isFalse();
+        store.setAside(image, "it does not come up");
+        assertThat(store.reinstate(image)).isTrue();
+        assertThat(nextDisk()).isEqualTo('q');
+        assertThat(origin()).isEqualTo(image);
+
+        store.setAside(image, "it does not come up");
+        promote(type, 'r');
+        assertThat(store.reinstate(image)).isFalse();
+        assertThat(nextDisk()).isEqualTo('r');
+    }
+
+    @Test
+    public void theOnlyImageIsReinstatedAfterItsBaseFailedToo() throws Exception {
+        promote(type, 'p');
+        DiskOrigin image = origin();
+        store.setAside(image, "it does not come up");
+        assertThat(nextDisk()).isEqualTo('s');
+        assertThat(store.reinstate(image)).isTrue();
+        assertThat(origin()).isEqualTo(image);
+    }
+
+    @Test
+    public void theRetentionLeavesTheMachineImageAndAsManyBeforeItAsItSays() throws Exception {
+        promoteAll("pqr");
+        store.tidy(retention(2), Set.of());
+        assertThat(whatIsLeft()).isEqualTo("rqs");
+    }
+
+    @Test
+    public void theMachineImageStaysThoughItIsAnOldOne() throws Exception {
+        promoteAll("pqr");
+        store.setAside(origin(), "it does not come up");
+        store.tidy(retention(1), Set.of());
+        assertThat(whatIsLeft()).isEqualTo("qs");
+    }
+
+    @Test
+    public void theRetentionLeavesWhatMachinesRunOn() throws Exception {
+        promote(type, 'p');
+        DiskOrigin used = origin();
+        promoteAll("qr");
+        store.tidy(retention(1), Set.of(used));
+        assertThat(whatIsLeft()).isEqualTo("rps");
+    }
+
+    @Test
+    public void howManyItMayLeaveTheRetentionLeavesTheLastOneFromWhichAMachineCameUp() throws Exception {
+        promote(type, 'p');
+        store.cameUp(origin());
+        promoteAll("qr");
+        store.tidy(retention(1), Set.of());
+        // It was proven, so it stays when it is the machine image.
+        assertThat(whatIsLeft()).isEqualTo("rp");
+    }
+
+    @Test
+    public void whileThereIsTooLittleSpaceOnlyTheMachineImageStaysAndWhatMachinesRunOn() throws Exception {
+        promote(type, 'p');
+        DiskOrigin used = origin();
+        store.cameUp(used);
+        promoteAll("qr");
+        store.tidy(new Retention(10, Optional.empty(), DataSize.parse("1000T")), Set.of(used));
+        assertThat(whatIsLeft()).isEqualTo("rp");
+    }
+
+    @Test
+    public void theRetentionTakesNothingWhereThereIsNothingToTake() throws Exception {
+        store.tidy(retention(1), Set.of());
+        assertThat(nextDisk()).isEqualTo('s');
+    }
+
+    @Test
+    public void itTellsHowMuchSpaceIsFree() throws Exception {
+        assertThat(store.freeSpace()).isGreaterThan(DataSize.ZERO);
+    }
+
+    private static Retention retention(int generations) {
+        return new Retention(generations, Optional.empty(), DataSize.ZERO);
+    }
+
+    private void promoteAll(String letters) throws IOException, PluginException {
+        for (int i = 0; i < letters.length(); i++) {
+            promote(type, letters.charAt(i));
+        }
+    }
+
+    /** What the next disk of the type begins with. */
+    private char nextDisk() throws IOException, PluginException {
         Path disk = newDisk();
-        assertThat(store.createDisk(onBaseImage(UseBase.IF_NEWER), disk).ownImage())
-                .isFalse();
+        store.createDisk(onBaseImage(UseBase.IF_NEWER), disk);
+        return first(disk);
+    }
+
+    /** What the next disk of the type comes from. */
+    private DiskOrigin origin() throws PluginException {
+        return origin(onBaseImage(UseBase.IF_NEWER));
+    }
+
+    private DiskOrigin origin(DiskRequest request) throws PluginException {
+        return store.createDisk(request, newDisk());
+    }
+
+    /** What disks begin with while one image after the other is set aside; a proven one is the last that is seen. */
+    private String whatIsLeft() throws IOException, PluginException {
+        StringBuilder left = new StringBuilder();
+        Optional<String> next;
+        do {
+            left.append(nextDisk());
+            next = store.setAside(origin(), "the next one, please");
+        } while (next.isPresent());
+        return left.toString();
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.forrest.testing;
 
 import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
+import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.UseBase;
 import io.forrest.spi.DiskOrigin;
@@ -15,16 +16,19 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Predicate;
 
 /**
- * Keeps machine images in memory and copies them into disks, which are files as with every store; for small images, on
- * any file system. Thread-safe.
+ * Keeps machine images and their generations in memory and copies them into disks, which are files as with every store; for
+ * small images, on any file system. What is free is what it was told, and no generation is ever too old for it. Thread-safe.
  */
 public final class InMemoryImageStore implements ImageStore {
     private final CallHooks<Call> hooks = new CallHooks<>(Call.class);
@@ -32,29 +36,34 @@ public final class InMemoryImageStore implements ImageStore {
     private volatile DataSize freeSpace = DataSize.parse("1T");
 
     // Guarded by this.
-    private final Map<MachineTypeId, Image> images = new HashMap<>();
-    private final Map<MachineTypeId, Provenance> provenances = new HashMap<>();
-    private final Map<MachineTypeId, Image> setAside = new HashMap<>();
+    private final Map<MachineTypeId, List<Image>> generations = new HashMap<>();
     private Optional<Tidying> tidied = Optional.empty();
 
     /** What can be asked of it. */
     public enum Call {
         CREATE_DISK,
         PROMOTE,
+        CAME_UP,
         SET_ASIDE,
+        REINSTATE,
         TIDY
     }
 
     /** What {@link #tidy} is called with. */
     public record Tidying(Retention retention, Set<DiskOrigin> inUse) {}
 
+    /** A generation, or a base image. Guarded by the store, but for what never changes. */
     private static final class Image {
         private final byte[] content;
-        private final Instant modified;
+        private final Optional<Provenance> provenance;
         private final String version = UUID.randomUUID().toString();
+        private Instant modified;
+        private boolean proven;
+        private boolean setAside;
 
-        Image(byte[] content, Instant modified) {
+        Image(byte[] content, Optional<Provenance> provenance, Instant modified) {
             this.content = content;
+            this.provenance = provenance;
             this.modified = modified;
         }
 
@@ -62,8 +71,8 @@ public final class InMemoryImageStore implements ImageStore {
             return content.clone();
         }
 
-        Instant modified() {
-            return modified;
+        boolean isOf(MachineId machine) {
+            return provenance.filter(from -> from.machine().equals(machine)).isPresent();
         }
 
         DiskOrigin origin(MachineTypeId type, boolean own) {
@@ -85,22 +94,42 @@ public final class InMemoryImageStore implements ImageStore {
 
     /** Makes this the machine image of {@code type}, as if it had just been promoted. */
     public synchronized void put(MachineTypeId type, byte[] content, Instant modified) {
-        images.put(type, new Image(content.clone(), modified));
+        add(type, new Image(content.clone(), Optional.empty(), modified));
+    }
+
+    private synchronized void add(MachineTypeId type, Image image) {
+        generations.computeIfAbsent(type, any -> new ArrayList<>()).add(image);
     }
 
     /** What the machine image of {@code type} holds. */
     public synchronized Optional<byte[]> image(MachineTypeId type) {
-        return Optional.ofNullable(images.get(type)).map(Image::content);
+        return current(type).map(Image::content);
     }
 
     /** Where the machine image of {@code type} comes from, if it was promoted. */
     public synchronized Optional<Provenance> provenance(MachineTypeId type) {
-        return Optional.ofNullable(provenances.get(type));
+        return current(type).flatMap(image -> image.provenance);
     }
 
-    /** What the last machine image of {@code type} held that was set aside. */
+    /** What the newest generation of {@code type} holds that is set aside. */
     public synchronized Optional<byte[]> setAside(MachineTypeId type) {
-        return Optional.ofNullable(setAside.get(type)).map(Image::content);
+        return newest(type, image -> image.setAside).map(Image::content);
+    }
+
+    private Optional<Image> current(MachineTypeId type) {
+        return newest(type, image -> !image.setAside);
+    }
+
+    private Optional<Image> newest(MachineTypeId type, Predicate<Image> wanted) {
+        return generations.getOrDefault(type, List.of()).stream().filter(wanted).reduce((older, newer) -> newer);
+    }
+
+    /** The generation that a disk was made of, and its type. */
+    private Optional<Map.Entry<MachineTypeId, Image>> find(DiskOrigin origin) {
+        return generations.entrySet().stream()
+                .flatMap(type -> type.getValue().stream().map(image -> Map.entry(type.getKey(), image)))
+                .filter(entry -> entry.getValue().version.equals(origin.version()))
+                .findFirst();
     }
 
     @Override
@@ -135,7 +164,7 @@ public final class InMemoryImageStore implements ImageStore {
     }
 
     private synchronized Selected select(DiskRequest request) throws PluginException, IOException {
-        Optional<Image> own = Optional.ofNullable(images.get(request.type()));
+        Optional<Image> own = current(request.type());
         boolean hasBase =
                 request.baseMachine().isPresent() || request.baseImage().isPresent();
         if (!hasBase || request.useBase() == UseBase.NEVER) {
@@ -144,8 +173,7 @@ public final class InMemoryImageStore implements ImageStore {
         }
         Optional<Image> base = base(request);
         if (request.useBase() == UseBase.IF_NEWER && own.isPresent()) {
-            boolean newer =
-                    base.isPresent() && base.get().modified().isAfter(own.get().modified());
+            boolean newer = base.isPresent() && base.get().modified.isAfter(own.get().modified);
             if (!newer) {
                 return new Selected(own.get().origin(request.type(), true), own.get());
             }
@@ -165,7 +193,7 @@ public final class InMemoryImageStore implements ImageStore {
 
     private Optional<Image> base(DiskRequest request) throws PluginException, IOException {
         if (request.baseMachine().isPresent()) {
-            return Optional.ofNullable(images.get(request.baseMachine().get()));
+            return current(request.baseMachine().get());
         }
         Path file = request.baseImage().orElseThrow();
         if (!Files.exists(file)) {
@@ -176,7 +204,9 @@ public final class InMemoryImageStore implements ImageStore {
                     PluginException.Kind.REJECTED, "The base_image " + file + " is not a plain file.");
         }
         return Optional.of(new Image(
-                Files.readAllBytes(file), Files.getLastModifiedTime(file).toInstant()));
+                Files.readAllBytes(file),
+                Optional.empty(),
+                Files.getLastModifiedTime(file).toInstant()));
     }
 
     private static PluginException missing(String message) {
@@ -191,39 +221,78 @@ public final class InMemoryImageStore implements ImageStore {
     public void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException {
         hooks.enter(Call.PROMOTE);
         try {
-            Image image = new Image(
-                    Files.readAllBytes(disk), Files.getLastModifiedTime(disk).toInstant());
             synchronized (this) {
-                images.put(type, image);
-                provenances.put(type, provenance);
+                if (newest(type, image -> image.isOf(provenance.machine())).isEmpty()) {
+                    add(
+                            type,
+                            new Image(
+                                    Files.readAllBytes(disk),
+                                    Optional.of(provenance),
+                                    Files.getLastModifiedTime(disk).toInstant()));
+                }
             }
-            Files.delete(disk);
+            Files.deleteIfExists(disk);
         } catch (IOException e) {
             throw broken("The disk " + disk + " cannot be promoted", e);
         }
     }
 
     @Override
-    public void cameUp(DiskOrigin origin) {}
+    public void cameUp(DiskOrigin origin) throws PluginException {
+        hooks.enter(Call.CAME_UP);
+        synchronized (this) {
+            find(origin).ifPresent(found -> found.getValue().proven = true);
+        }
+    }
 
     @Override
     public Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException {
         hooks.enter(Call.SET_ASIDE);
         synchronized (this) {
-            for (Map.Entry<MachineTypeId, Image> entry : images.entrySet()) {
-                if (entry.getValue().version.equals(origin.version())) {
-                    setAside.put(entry.getKey(), entry.getValue());
-                    images.remove(entry.getKey());
-                    return Optional.of("the base");
-                }
+            Optional<Map.Entry<MachineTypeId, Image>> found = find(origin);
+            if (!origin.ownImage() || found.isEmpty()) {
+                return Optional.empty();
             }
-            return Optional.empty();
+            MachineTypeId type = found.get().getKey();
+            Image image = found.get().getValue();
+            if (image.proven || current(type).filter(image::equals).isEmpty()) {
+                return Optional.empty();
+            }
+            image.setAside = true;
+            Optional<Image> next = current(type);
+            next.ifPresent(older -> older.modified = later(older.modified, image.modified));
+            return Optional.of(next.isPresent() ? "the generation of " + type + " before" : "its base");
         }
     }
 
+    /** Going back is a change of the machine image, so it does not become older by it. */
+    private static Instant later(Instant one, Instant other) {
+        return one.isAfter(other) ? one : other;
+    }
+
     @Override
-    public boolean reinstate(DiskOrigin origin) {
-        return false;
+    public boolean reinstate(DiskOrigin origin) throws PluginException {
+        hooks.enter(Call.REINSTATE);
+        synchronized (this) {
+            Optional<Map.Entry<MachineTypeId, Image>> found = find(origin);
+            if (!origin.ownImage() || found.isEmpty()) {
+                return false;
+            }
+            Image image = found.get().getValue();
+            boolean newest = newest(found.get().getKey(), any -> true)
+                    .filter(image::equals)
+                    .isPresent();
+            if (!image.setAside || !newest) {
+                return false;
+            }
+            image.setAside = false;
+            return true;
+        }
+    }
+
+    /** With what it was last told to tidy. */
+    public synchronized Optional<Tidying> tidied() {
+        return tidied;
     }
 
     @Override
@@ -232,11 +301,30 @@ public final class InMemoryImageStore implements ImageStore {
         synchronized (this) {
             tidied = Optional.of(new Tidying(retention, Set.copyOf(inUse)));
         }
-    }
-
-    /** With what it was last told to tidy. */
-    public synchronized Optional<Tidying> tidied() {
-        return tidied;
+        boolean crowded = freeSpace.compareTo(retention.freeSpace()) < 0;
+        synchronized (this) {
+            for (Map.Entry<MachineTypeId, List<Image>> entry : generations.entrySet()) {
+                Optional<Image> current = current(entry.getKey());
+                Set<Image> kept = new HashSet<>();
+                current.ifPresent(kept::add);
+                for (DiskOrigin origin : inUse) {
+                    find(origin).ifPresent(found -> kept.add(found.getValue()));
+                }
+                if (!crowded) {
+                    newest(
+                                    entry.getKey(),
+                                    image -> image.proven && !image.setAside && !current.equals(Optional.of(image)))
+                            .ifPresent(kept::add);
+                    List<Image> all = entry.getValue();
+                    long others = retention.generations() - current.stream().count();
+                    all.stream()
+                            .filter(image -> !current.equals(Optional.of(image)))
+                            .skip(Math.max(0, all.size() - current.stream().count() - others))
+                            .forEach(kept::add);
+                }
+                entry.getValue().retainAll(kept);
+            }
+        }
     }
 
     /** How much space there is from now on. */
