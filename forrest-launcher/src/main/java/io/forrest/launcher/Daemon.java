@@ -2,8 +2,10 @@ package io.forrest.launcher;
 
 import com.google.inject.Guice;
 import com.google.inject.Injector;
+import com.google.inject.Key;
 import com.google.inject.Module;
 import com.google.inject.Stage;
+import com.google.inject.name.Names;
 import com.google.inject.util.Modules;
 import io.forrest.Forrest;
 import io.forrest.ForrestModule;
@@ -22,7 +24,7 @@ import java.time.ZoneId;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** All of Forrest on this host: its configuration file, its machines and its HTTP API. Started once, closed once. */
+/** All of Forrest on this host: its configuration file, its machines and its HTTP APIs. Started once, closed once. */
 public final class Daemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
 
@@ -30,12 +32,14 @@ public final class Daemon implements AutoCloseable {
     private final GitHubConnection gitHub;
     private final Forrest forrest;
     private final ApiServer api;
+    private final ApiServer control;
 
     private Daemon(ConfigFile configFile, GitHubConnection gitHub, Injector injector) {
         this.configFile = configFile;
         this.gitHub = gitHub;
         this.forrest = injector.getInstance(Forrest.class);
         this.api = injector.getInstance(ApiServer.class);
+        this.control = injector.getInstance(Key.get(ApiServer.class, Names.named(LauncherModule.CONTROL)));
     }
 
     /**
@@ -69,6 +73,11 @@ public final class Daemon implements AutoCloseable {
         return baseDirectory.resolve("api.sock");
     }
 
+    /** Where its owner asks it, see {@link io.forrest.launcher.api.ControlRoutes}. */
+    public static Path controlSocket(Path baseDirectory) {
+        return baseDirectory.resolve("control.sock");
+    }
+
     /**
      * Begins to take jobs and requests.
      *
@@ -77,6 +86,7 @@ public final class Daemon implements AutoCloseable {
      */
     public void start() throws HostCheckException, IOException {
         forrest.start();
+        control.start();
         api.start();
         Thread warmUp = new Thread(this::prepareGitHub, "forrest-prepare");
         warmUp.setDaemon(true);
@@ -98,10 +108,19 @@ public final class Daemon implements AutoCloseable {
         return forrest;
     }
 
-    /** Ends the API and all machines. A second call does nothing. */
+    /**
+     * Ends all machines and removes what they leave, for whoever must leave nothing behind; {@link #close} is to follow.
+     * Blocks for 20 seconds at most.
+     */
+    public void endMachines() {
+        forrest.endMachines();
+    }
+
+    /** Ends the API and lets go of the machines: those that run go on, for the next to find. A second call does nothing. */
     @Override
     public void close() {
         api.close();
+        control.close();
         forrest.close();
         configFile.close();
     }

@@ -4,6 +4,8 @@ import com.google.inject.AbstractModule;
 import com.google.inject.Provides;
 import com.google.inject.Singleton;
 import com.google.inject.multibindings.Multibinder;
+import com.google.inject.name.Named;
+import io.forrest.Forrest;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.ForrestConfig;
 import io.forrest.github.GitHubConnection;
@@ -14,6 +16,7 @@ import io.forrest.images.FatVolumes;
 import io.forrest.images.ReflinkImageStore;
 import io.forrest.launcher.api.ApiRoutes;
 import io.forrest.launcher.api.ApiServer;
+import io.forrest.launcher.api.ControlRoutes;
 import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.Hypervisor;
 import io.forrest.spi.ImageStore;
@@ -21,9 +24,13 @@ import io.forrest.spi.JobSource;
 import io.forrest.spi.RunnerBroker;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.Optional;
 
 /** Chooses Forrest's own parts: reflink images, the configured hypervisor, GitHub with webhooks and polling, the API. */
 final class LauncherModule extends AbstractModule {
+    /** Names the server on the control socket. */
+    static final String CONTROL = "control";
+
     private final ConfigSource config;
     private final ForrestConfig atStart;
     private final GitHubConnection gitHub;
@@ -82,6 +89,21 @@ final class LauncherModule extends AbstractModule {
     @Provides
     @Singleton
     ApiServer api(WebhookReceiver webhooks) {
-        return new ApiServer(Daemon.apiSocket(baseDirectory()), atStart.host().listen(), new ApiRoutes(webhooks));
+        return new ApiServer(
+                Daemon.apiSocket(baseDirectory()),
+                ApiServer.Clients.EVERYBODY,
+                atStart.host().listen(),
+                new ApiRoutes(webhooks));
+    }
+
+    @Provides
+    @Singleton
+    @Named(CONTROL)
+    ApiServer control(Forrest forrest) {
+        return new ApiServer(
+                Daemon.controlSocket(baseDirectory()),
+                ApiServer.Clients.OWNER,
+                Optional.empty(),
+                new ControlRoutes(forrest));
     }
 }

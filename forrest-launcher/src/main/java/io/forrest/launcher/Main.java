@@ -20,9 +20,16 @@ import picocli.CommandLine.Spec;
         description = "Runs GitHub Actions runners in virtual machines on this host.",
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
-        subcommands = {ServeCommand.class, CheckCommand.class, DemoCommand.class, BenchCommand.class})
+        subcommands = {
+            ServeCommand.class,
+            CheckCommand.class,
+            MachinesCommand.class,
+            DrainCommand.class,
+            DemoCommand.class,
+            BenchCommand.class
+        })
 public final class Main implements Callable<Integer> {
-    private static final Set<String> SHOW_PROGRESS_THEMSELVES = Set.of("demo", "bench", "check");
+    private static final Set<String> SHOW_PROGRESS_THEMSELVES = Set.of("demo", "bench", "check", "drain", "machines");
 
     /** The version that Maven gave the jar. */
     static final class Version implements IVersionProvider {

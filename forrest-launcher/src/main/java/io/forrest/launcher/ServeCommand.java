@@ -16,7 +16,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code forrest serve}: the daemon, in the foreground, until SIGTERM or SIGINT. */
+/** {@code forrest serve}: the daemon, in the foreground, until SIGTERM or SIGINT. Its machines go on without it. */
 @Command(
         name = "serve",
         description = "Run machines for queued jobs, until SIGTERM or Ctrl-C.",
@@ -79,8 +79,8 @@ final class ServeCommand implements Callable<Integer> {
         if (failed.get()) {
             return;
         }
-        LOG.info("Forrest ends, and its machines with it.");
         systemd.stopping();
+        LOG.info("Forrest ends.");
         daemon.close();
         LOG.info("Forrest has ended.");
         // A JVM that SIGTERM ended exits with 143, which systemd takes for a failure.

@@ -38,6 +38,14 @@ public final class LauncherProcess implements AutoCloseable {
         return Files.readString(output);
     }
 
+    /** Sends it a signal, e.g. {@code INT}. */
+    void signal(String name) throws IOException, InterruptedException {
+        Process kill = new ProcessBuilder("bash", "-c", "kill -" + name + " " + process.pid()).start();
+        if (kill.waitFor() != 0) {
+            throw new AssertionError("the launcher is not there to be signalled; it said: " + output());
+        }
+    }
+
     void terminate() {
         process.destroy();
     }

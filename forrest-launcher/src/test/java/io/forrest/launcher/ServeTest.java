@@ -2,10 +2,13 @@ package io.forrest.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.github.embedded.EmbeddedGitHub;
+import io.forrest.github.embedded.EmbeddedRunner;
 import io.forrest.github.embedded.WebhookTarget;
+import io.forrest.launcher.api.ControlClient;
 import io.forrest.testing.HostNeeds;
 import io.forrest.testing.LoopFileSystem;
 import java.io.IOException;
@@ -20,6 +23,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import org.testng.annotations.AfterMethod;
 import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
 
 /** The daemon as a process, with real QEMUs whose guests never come up. */
@@ -27,6 +31,9 @@ import org.testng.annotations.Test;
 public class ServeTest {
     private static final RepositoryId REPOSITORY = new RepositoryId("acme", "firmware");
     private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    /** Of a daemon that has nothing to promote; generous, for a busy host. */
+    private static final Duration LONGEST_END = Duration.ofSeconds(10);
 
     private LoopFileSystem fileSystem;
     private EmbeddedGitHub gitHub;
@@ -71,27 +78,13 @@ public class ServeTest {
     public void cleanUp() throws Exception {
         if (gitHub != null) {
             gitHub.close();
-            for (ProcessHandle qemu : qemus()) {
-                qemu.destroyForcibly();
-                qemu.onExit().get();
-            }
+            Qemus.kill(work);
             fileSystem.close();
         }
     }
 
-    /** The QEMUs whose run directories are below this test's. */
     private List<ProcessHandle> qemus() {
-        return ProcessHandle.allProcesses()
-                .filter(process -> process.info().command().orElse("").contains("qemu-system"))
-                .filter(process -> {
-                    try {
-                        return Files.readSymbolicLink(Path.of("/proc", Long.toString(process.pid()), "cwd"))
-                                .startsWith(work);
-                    } catch (IOException e) {
-                        return false;
-                    }
-                })
-                .toList();
+        return Qemus.below(work);
     }
 
     private List<Path> filesInRuns(String name) throws IOException {
@@ -110,8 +103,37 @@ public class ServeTest {
         assertThat(gitHub.runners()).hasSize(1);
     }
 
-    @Test
-    public void systemdIsToldAndSigtermEndsAllInOrder() throws Exception {
+    private LauncherProcess serve() throws Exception {
+        LauncherProcess daemon = new LauncherProcess(work, Map.of(), "serve", "config.yaml");
+        Eventually.holds(
+                "the API of a daemon that said: " + daemon.output(),
+                PATIENCE,
+                () -> Files.exists(work.resolve("base/api.sock")));
+        return daemon;
+    }
+
+    /** The machines that the running daemon knows. */
+    private JsonNode machines() throws Exception {
+        return new ControlClient(work.resolve("base/control.sock")).get("/machines");
+    }
+
+    /** That the running daemon has a single machine, which is this VM with this runner, and nothing else is there. */
+    private void assertGoesOn(ProcessHandle vm, String runner) throws Exception {
+        JsonNode machines = machines();
+        assertThat(machines.findValuesAsText("id")).containsExactly(runner);
+        assertThat(machines.get(0).path("process_id").asLong()).isEqualTo(vm.pid());
+        assertThat(qemus()).containsExactly(vm);
+        assertThat(gitHub.runners()).extracting(EmbeddedRunner::name).containsExactly(runner);
+        assertThat(filesInRuns("disk.img")).hasSize(1);
+    }
+
+    @DataProvider
+    public Object[][] signals() {
+        return new Object[][] {{"TERM"}, {"INT"}};
+    }
+
+    @Test(dataProvider = "signals")
+    public void systemdIsToldAndASignalEndsTheDaemonWithoutItsVms(String signal) throws Exception {
         Path notifyPath = Files.createTempDirectory("notify").resolve("n");
         try (NotifySocket systemd = new NotifySocket(notifyPath);
                 LauncherProcess daemon = new LauncherProcess(
@@ -120,40 +142,56 @@ public class ServeTest {
             assertThat(work.resolve("base/api.sock")).exists();
             queueJob();
             awaitVm();
+            ProcessHandle vm = qemus().get(0);
 
-            daemon.terminate();
+            daemon.signal(signal);
             assertThat(systemd.receive()).isEqualTo("STOPPING=1");
-            assertThat(daemon.exitCode()).as(daemon.output()).isZero();
-            assertThat(qemus()).isEmpty();
-            assertThat(gitHub.runners()).isEmpty();
-            assertThat(filesInRuns("disk.img")).isEmpty();
-            assertThat(filesInRuns("log.txt")).hasSize(1);
+            assertThat(daemon.exitCode(LONGEST_END)).as(daemon.output()).isZero();
+            assertThat(daemon.output()).contains("go on without this Forrest");
+            assertThat(qemus()).containsExactly(vm);
+            assertThat(gitHub.runners()).hasSize(1);
+            assertThat(filesInRuns("disk.img")).hasSize(1);
             assertThat(work.resolve("base/api.sock")).doesNotExist();
+            assertThat(work.resolve("base/control.sock")).doesNotExist();
         }
     }
 
-    @Test
-    public void whatAKilledDaemonLeftIsCleanedUpAndTheJobIsServedAgain() throws Exception {
+    @DataProvider
+    public Object[][] ends() {
+        return new Object[][] {{"TERM"}, {"KILL"}};
+    }
+
+    @Test(dataProvider = "ends")
+    public void theNextDaemonGoesOnWithTheVmsOfTheLast(String signal) throws Exception {
+        ProcessHandle vm;
+        String runner;
         // As the reference is started: without a command.
-        try (LauncherProcess killed = new LauncherProcess(work, Map.of(), "config.yaml")) {
+        try (LauncherProcess first = new LauncherProcess(work, Map.of(), "config.yaml")) {
             Eventually.holds("the API", PATIENCE, () -> Files.exists(work.resolve("base/api.sock")));
             queueJob();
             awaitVm();
-            killed.kill();
-            killed.exitCode();
+            vm = qemus().get(0);
+            runner = gitHub.runners().get(0).name();
+            Eventually.holds("it is known that the VM was started", PATIENCE, () -> machines()
+                    .get(0)
+                    .has("process_id"));
+            first.signal(signal);
+            first.exitCode();
         }
-        long left = qemus().get(0).pid();
-        String oldRunner = gitHub.runners().get(0).name();
-        try (LauncherProcess daemon = new LauncherProcess(work, Map.of(), "serve")) {
+        Files.deleteIfExists(work.resolve("base/api.sock"));
+        try (LauncherProcess next = serve()) {
+            assertGoesOn(vm, runner);
+            // Nobody wants it any more: what is found again can also be ended.
+            gitHub.jobs().forEach(job -> gitHub.cancelJob(job.id()));
             Eventually.holds(
-                    "a new VM in place of the old one",
+                    "its end",
                     PATIENCE,
-                    () -> qemus().size() == 1 && qemus().get(0).pid() != left);
-            Eventually.holds("the old runner is gone", PATIENCE, () -> gitHub.runners().stream()
-                    .noneMatch(runner -> runner.name().equals(oldRunner)));
-            assertThat(filesInRuns("disk.img")).hasSize(1);
-            daemon.terminate();
-            assertThat(daemon.exitCode()).as(daemon.output()).isZero();
+                    () -> qemus().isEmpty()
+                            && gitHub.runners().isEmpty()
+                            && filesInRuns("disk.img").isEmpty());
+            next.terminate();
+            assertThat(next.exitCode(LONGEST_END)).as(next.output()).isZero();
+            assertThat(next.output()).doesNotContain("go on without this Forrest");
         }
     }
 
@@ -165,6 +203,9 @@ public class ServeTest {
                 assertThat(second.exitCode()).isEqualTo(1);
                 assertThat(second.output()).contains("forrest.lock", "another Forrest");
             }
+            // Who is turned away takes nothing with it.
+            assertThat(work.resolve("base/api.sock")).exists();
+            assertThat(machines()).isEmpty();
             first.terminate();
             assertThat(first.exitCode()).isZero();
         }

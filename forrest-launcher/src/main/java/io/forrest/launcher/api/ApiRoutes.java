@@ -43,32 +43,32 @@ public final class ApiRoutes extends Handler.Abstract.NonBlocking {
     @Override
     public boolean handle(Request request, Response response, Callback callback) {
         if (!Request.getPathInContext(request).equals("/webhook")) {
-            return answer(response, callback, 404, "Forrest has /webhook here.");
+            return Answers.text(response, callback, 404, "Forrest has /webhook here.");
         }
         if (!request.getMethod().equals("POST")) {
             response.getHeaders().put(HttpHeader.ALLOW, "POST");
-            return answer(response, callback, 405, "A webhook is a POST.");
+            return Answers.text(response, callback, 405, "A webhook is a POST.");
         }
         long length = request.getLength();
         if (length < 0) {
-            return answer(response, callback, 411, "A webhook has a Content-Length.");
+            return Answers.text(response, callback, 411, "A webhook has a Content-Length.");
         }
         if (length > MOST_WEBHOOK_BYTES) {
             LOG.warn("A webhook of {} bytes was refused: GitHub sends no more than 25 MB.", length);
-            return answer(response, callback, 413, "A webhook has no more than 25 MB.");
+            return Answers.text(response, callback, 413, "A webhook has no more than 25 MB.");
         }
         long share = length > SMALL_WEBHOOK_BYTES ? length : 0;
         if (bytesInFlight.addAndGet(share) > MOST_BYTES_IN_FLIGHT && share > 0) {
             bytesInFlight.addAndGet(-share);
             LOG.warn("A webhook was refused: too many large ones at the same time.");
-            return answer(response, callback, 503, "Too much at the same time.");
+            return Answers.text(response, callback, 503, "Too much at the same time.");
         }
         Content.Source.asByteArrayAsync(request, MOST_WEBHOOK_BYTES, new Promise.Invocable.NonBlocking<>() {
             @Override
             public void succeeded(byte[] body) {
                 bytesInFlight.addAndGet(-share);
                 WebhookAnswer result = webhooks.receive(headers(request), body);
-                answer(response, callback, result.status(), result.line());
+                Answers.text(response, callback, result.status(), result.line());
             }
 
             @Override
@@ -87,16 +87,5 @@ public final class ApiRoutes extends Handler.Abstract.NonBlocking {
             headers.putIfAbsent(field.getName().toLowerCase(Locale.ROOT), field.getValue());
         }
         return headers;
-    }
-
-    private static boolean answer(Response response, Callback callback, int status, String line) {
-        response.setStatus(status);
-        if (status == 204) {
-            callback.succeeded();
-        } else {
-            response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/plain;charset=utf-8");
-            Content.Sink.write(response, true, line + "\n", callback);
-        }
-        return true;
     }
 }

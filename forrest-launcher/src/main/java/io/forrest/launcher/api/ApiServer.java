@@ -6,6 +6,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.Optional;
@@ -21,7 +22,7 @@ import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The HTTP server before a handler: a Unix socket that everybody on this host may use, and optionally a TCP port. */
+/** The HTTP server before a handler: a Unix socket, and optionally a TCP port. */
 public final class ApiServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ApiServer.class);
 
@@ -33,12 +34,36 @@ public final class ApiServer implements AutoCloseable {
 
     private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
 
-    /** nginx runs as a user of its own; what it may ask for is decided by signatures and tokens. */
-    private static final String SOCKET_MODE = "rwxrwxrwx";
+    /**
+     * Where the socket is made, beside its place: nobody else gets in here before it has its mode. No longer than {@code
+     * api.sock}, so that what fits there fits here.
+     */
+    private static final String NURSERY = ".sock";
+
+    private static final String NEWBORN = "s";
 
     private final Path socket;
+    private final Path newborn;
+    private final Clients clients;
     private final Server server;
     private final Optional<ServerConnector> tcp;
+
+    /** Whether the socket is this server's: whoever could not listen must not remove that of another. */
+    private volatile boolean socketIsOurs;
+
+    /** Who may connect to the Unix socket. */
+    public enum Clients {
+        /** For nginx, which runs as a user of its own; what it may ask for is decided by signatures. */
+        EVERYBODY("rwxrwxrwx"),
+        /** This process's user, and root. */
+        OWNER("rw-------");
+
+        private final String mode;
+
+        Clients(String mode) {
+            this.mode = mode;
+        }
+    }
 
     /**
      * Opens nothing yet.
@@ -46,8 +71,10 @@ public final class ApiServer implements AutoCloseable {
      * @param socket where the Unix socket will be
      * @param listen where to listen on TCP, too
      */
-    public ApiServer(Path socket, Optional<InetSocketAddress> listen, Handler handler) {
+    public ApiServer(Path socket, Clients clients, Optional<InetSocketAddress> listen, Handler handler) {
         this.socket = socket;
+        this.newborn = socket.resolveSibling(NURSERY).resolve(NEWBORN);
+        this.clients = clients;
         QueuedThreadPool threads = new QueuedThreadPool(MOST_THREADS, FEWEST_THREADS);
         threads.setName("forrest-api");
         threads.setDaemon(true);
@@ -56,7 +83,7 @@ public final class ApiServer implements AutoCloseable {
         http.setSendServerVersion(false);
         http.setUriCompliance(UriCompliance.RFC3986);
         UnixDomainServerConnector unix = new UnixDomainServerConnector(server, 1, 1, new HttpConnectionFactory(http));
-        unix.setUnixDomainPath(socket);
+        unix.setUnixDomainPath(newborn);
         unix.setIdleTimeout(IDLE_TIMEOUT.toMillis());
         server.addConnector(unix);
         server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, unix));
@@ -76,8 +103,12 @@ public final class ApiServer implements AutoCloseable {
     public void start() throws IOException {
         removeStaleSocket();
         try {
+            prepareNursery();
             server.start();
-            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(SOCKET_MODE));
+            Files.setPosixFilePermissions(newborn, PosixFilePermissions.fromString(clients.mode));
+            Files.move(newborn, socket, StandardCopyOption.ATOMIC_MOVE);
+            socketIsOurs = true;
+            Files.delete(newborn.getParent());
         } catch (IOException e) {
             close();
             throw new IOException("The API cannot listen on " + where() + ": " + reason(e) + ".", e);
@@ -86,6 +117,15 @@ public final class ApiServer implements AutoCloseable {
             throw new IOException("The API cannot be started: " + reason(e) + ".", e);
         }
         LOG.info("The API listens on {}.", where());
+    }
+
+    /** A killed Forrest may have left it, in the middle of its start. */
+    private void prepareNursery() throws IOException {
+        Path nursery = newborn.getParent();
+        Files.deleteIfExists(newborn);
+        Files.deleteIfExists(nursery);
+        Files.createDirectory(
+                nursery, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     }
 
     private String where() {
@@ -136,7 +176,10 @@ public final class ApiServer implements AutoCloseable {
     public void close() {
         try {
             server.stop();
-            Files.deleteIfExists(socket);
+            if (socketIsOurs) {
+                socketIsOurs = false;
+                Files.deleteIfExists(socket);
+            }
         } catch (Exception e) {
             LOG.warn("The API did not end in order.", e);
         }

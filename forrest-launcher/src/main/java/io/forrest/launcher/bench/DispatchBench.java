@@ -88,6 +88,7 @@ final class DispatchBench implements Callable<Integer> {
             Path work = DemoStore.open(directory, cleanUp).directory();
             EmbeddedGitHub gitHub = cleanUp.add(new EmbeddedGitHub(Clock.systemUTC()));
             Daemon daemon = cleanUp.add(Daemon.of(prepare(work, gitHub), new StopwatchModule(stopwatch)));
+            cleanUp.add(daemon::endMachines);
             daemon.start();
             gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
             List<Double> millis = new ArrayList<>();

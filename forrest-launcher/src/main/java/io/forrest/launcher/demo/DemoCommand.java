@@ -92,6 +92,7 @@ public final class DemoCommand implements Callable<Integer> {
         screen.say("GitHub  embedded, at " + gitHub.apiUrl());
         screen.say("config  " + config);
         Daemon daemon = cleanUp.add(Daemon.of(config, new ListenerModule(screen)));
+        cleanUp.add(daemon::endMachines);
         daemon.start();
         gitHub.webhookTarget(WebhookTarget.unixSocket(Daemon.apiSocket(work.resolve("base"))));
         return tell(gitHub, work.resolve("base"), screen, cleanUp) ? 0 : 1;

@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.testng.annotations.AfterMethod;
 import org.testng.annotations.BeforeMethod;
 import org.testng.annotations.DataProvider;
@@ -66,6 +67,7 @@ public class ApiServerTest {
     private ApiServer newServer() {
         return new ApiServer(
                 socket,
+                ApiServer.Clients.EVERYBODY,
                 Optional.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)),
                 new ApiRoutes(webhooks));
     }
@@ -103,6 +105,46 @@ public class ApiServerTest {
     public void everybodyOnTheHostMayUseTheSocket() throws Exception {
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
                 .isEqualTo("rwxrwxrwx");
+    }
+
+    @Test
+    public void theOwnersSocketIsForNobodyElse() throws Exception {
+        server.close();
+        server = new ApiServer(socket, ApiServer.Clients.OWNER, Optional.empty(), new ApiRoutes(webhooks));
+        server.start();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(socket)))
+                .isEqualTo("rw-------");
+        RawHttp.exchange(unix(), RawHttp.webhookHead(secret, JOB), JOB);
+        next();
+    }
+
+    @Test
+    public void besideTheSocketNothingIsLeftNotEvenWhatAKilledForrestLeft() throws Exception {
+        server.close();
+        Path nursery = Files.createDirectory(directory.resolve(".sock"));
+        try (ServerSocketChannel killed = ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX)) {
+            killed.bind(UnixDomainSocketAddress.of(nursery.resolve("s")));
+        }
+        server = newServer();
+        server.start();
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files).containsExactly(socket);
+        }
+        server.close();
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files).isEmpty();
+        }
+    }
+
+    @Test
+    public void aSocketWithTheLongestPathIsListenedOn() throws Exception {
+        server.close();
+        int room = 106 - directory.toString().length() - "//api.sock".length();
+        socket = Files.createDirectory(directory.resolve("x".repeat(room))).resolve("api.sock");
+        server = newServer();
+        server.start();
+        RawHttp.exchange(unix(), RawHttp.webhookHead(secret, JOB), JOB);
+        next();
     }
 
     @DataProvider
@@ -235,6 +277,7 @@ public class ApiServerTest {
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining(socket.toString())
                     .hasMessageContaining("another program");
+            server.close();
             assertThat(socket).exists();
         }
         Files.delete(socket);
@@ -246,6 +289,7 @@ public class ApiServerTest {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             server = new ApiServer(
                     socket,
+                    ApiServer.Clients.EVERYBODY,
                     Optional.of(new InetSocketAddress(InetAddress.getLoopbackAddress(), taken.getLocalPort())),
                     new ApiRoutes(webhooks));
             assertThatThrownBy(server::start).hasMessageContaining(":" + taken.getLocalPort());
@@ -257,7 +301,7 @@ public class ApiServerTest {
     public void aPathThatIsTooLongForASocketIsRefusedWithTheWayOut() {
         server.close();
         Path far = directory.resolve("x".repeat(120)).resolve("api.sock");
-        server = new ApiServer(far, Optional.empty(), new ApiRoutes(webhooks));
+        server = new ApiServer(far, ApiServer.Clients.OWNER, Optional.empty(), new ApiRoutes(webhooks));
         assertThatThrownBy(server::start).hasMessageContainingAll(far.toString(), "shorter host.base_dir");
     }
 }

@@ -49,7 +49,7 @@ public class NginxTest {
         secret = config.github().webhookSecret().reveal();
         WebhookReceiver webhooks = new WebhookReceiver(config.github(), () -> config, Clock.systemUTC());
         webhooks.start(observed::add);
-        server = new ApiServer(socket, Optional.empty(), new ApiRoutes(webhooks));
+        server = new ApiServer(socket, ApiServer.Clients.EVERYBODY, Optional.empty(), new ApiRoutes(webhooks));
         server.start();
         job =
                 """
