@@ -3,9 +3,11 @@ package io.forrest;
 import io.forrest.config.ConfigSource;
 import io.forrest.domain.HostProblem;
 import io.forrest.fleet.Fleet;
+import io.forrest.fleet.FleetBooks;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.FleetThread;
 import io.forrest.fleet.FleetTimings;
+import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.Hypervisor;
@@ -14,6 +16,7 @@ import io.forrest.spi.ImageStore;
 import io.forrest.spi.JobSink;
 import io.forrest.spi.JobSource;
 import io.forrest.spi.RunnerBroker;
+import io.forrest.work.Housekeeper;
 import io.forrest.work.MachineRuns;
 import io.forrest.work.MachineTypeCheck;
 import io.forrest.work.Recovery;
@@ -52,6 +55,7 @@ public final class Forrest implements AutoCloseable {
     private final FleetThread fleetThread;
     private final MachineRuns runs;
     private final Recovery recovery;
+    private final Housekeeper housekeeper;
     private final Fleet fleet;
     private final List<Audience> audiences;
 
@@ -100,13 +104,20 @@ public final class Forrest implements AutoCloseable {
                 fleetThread::post);
         this.runs = new MachineRuns(workshop, config, () -> eachSource("look again", JobSource::refresh));
         this.recovery = new Recovery(workshop, config, runs);
+        this.housekeeper =
+                new Housekeeper(baseDirectory, config, images, builder.clock, runs::machines, runs::imagesInUse);
         this.audiences = builder.listeners.stream().map(Audience::new).toList();
-        this.fleet = new Fleet(
-                config,
-                runs,
-                builder.timings,
-                builder.clock,
-                snapshot -> audiences.forEach(audience -> audience.tell(snapshot)));
+        this.fleet = new Fleet(config, runs, builder.timings, builder.clock, this::tell);
+    }
+
+    private void tell(MachineSnapshot machine) {
+        audiences.forEach(audience -> audience.tell(machine));
+        if (machine.outcome()
+                .filter(outcome -> outcome.disk() == MachineOutcome.Disk.PROMOTED)
+                .isPresent()) {
+            // One generation more than are to be kept.
+            housekeeper.nudge();
+        }
     }
 
     private static <T> T required(Optional<T> part, String name) {
@@ -153,6 +164,7 @@ public final class Forrest implements AutoCloseable {
         }
         checkMachineTypes().forEach(problem -> LOG.warn("{}", problem));
         recovery.recover().forEach(fleet::adopt);
+        housekeeper.start();
         stage = Stage.RUNNING;
         fleetThread.start(fleet);
         daemon(recovery::removeRunners, "recovery").start();
@@ -167,6 +179,11 @@ public final class Forrest implements AutoCloseable {
     /** All machines that are not gone, oldest first. Answered once it is started; with an exception once it is closed. */
     public CompletableFuture<List<MachineSnapshot>> machines() {
         return fleetThread.ask(Fleet::machines);
+    }
+
+    /** What machines have claimed of this host. Answered as {@link #machines} is. */
+    public CompletableFuture<FleetBooks> books() {
+        return fleetThread.ask(Fleet::books);
     }
 
     /**
@@ -212,6 +229,7 @@ public final class Forrest implements AutoCloseable {
         if (stage != Stage.CLOSED) {
             stage = Stage.CLOSED;
             runs.close();
+            housekeeper.close();
             fleetThread.close();
             audiences.forEach(audience -> audience.thread().shutdown());
             closeHypervisor();
