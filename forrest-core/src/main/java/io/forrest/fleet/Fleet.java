@@ -28,7 +28,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,12 +49,14 @@ public final class Fleet {
     private final FleetTimings timings;
     private final Clock clock;
     private final Consumer<MachineSnapshot> listener;
+    private final DoubleSupplier random;
 
     private final JobBoard board = new JobBoard();
     private final Map<MachineId, Machine> machines = new LinkedHashMap<>();
     private final Map<MachineTypeId, Planner.BackOff> backOffs = new HashMap<>();
     private final Map<Orphan, Instant> orphansSince = new HashMap<>();
-    private final Map<MachineId, Instant> withdrawAgainAt = new HashMap<>();
+    private final ImageBlame blame;
+    private final Map<MachineId, Suspicion> suspicions = new HashMap<>();
     private final Set<JobId> complainedAbout = new HashSet<>();
     private Instant nextSweep;
     private Instant nextSighting;
@@ -62,6 +66,9 @@ public final class Fleet {
     private final List<Runnable> whenEmpty = new ArrayList<>();
 
     private record Orphan(RepositoryId repository, long runnerId) {}
+
+    /** Nothing is known of a job that the machine had, but news of one may still come until {@code until}. */
+    private record Suspicion(DiskOrigin image, Instant until) {}
 
     private enum Mode {
         TAKING_JOBS,
@@ -78,11 +85,25 @@ public final class Fleet {
             FleetTimings timings,
             Clock clock,
             Consumer<MachineSnapshot> listener) {
+        this(config, hands, timings, clock, listener, () -> ThreadLocalRandom.current()
+                .nextDouble());
+    }
+
+    /** {@code random}, from 0 to below 1, spreads what would otherwise be tried again at one time. */
+    Fleet(
+            ConfigSource config,
+            FleetHands hands,
+            FleetTimings timings,
+            Clock clock,
+            Consumer<MachineSnapshot> listener,
+            DoubleSupplier random) {
         this.config = config;
         this.hands = hands;
         this.timings = timings;
         this.clock = clock;
         this.listener = listener;
+        this.random = random;
+        this.blame = new ImageBlame(hands);
         this.nextSweep = clock.instant();
         this.nextSighting = nextSweep;
         this.nextMeasurement = nextSweep;
@@ -153,9 +174,36 @@ public final class Fleet {
         LOG.debug("job {} of {} is {} (by {})", job.job(), job.repository(), job.status(), job.source());
         // Whatever a job was queued for, the runner's name says which machine has it: GitHub gives a job to any idle
         // runner with enough labels.
-        job.runnerName()
-                .flatMap(name -> byRunnerName(job.repository(), name))
-                .ifPresent(machine -> hasJob(machine, job));
+        job.runnerName().flatMap(name -> byRunnerName(job.repository(), name)).ifPresent(machine -> {
+            if (job.status() != JobStatus.QUEUED) {
+                sayIfNotItsJob(machine, job);
+                hands.noteJob(machine.id(), job);
+            }
+            hasJob(machine, job);
+        });
+        job.runnerName().ifPresent(name -> suspicions.entrySet().removeIf(suspect -> {
+            MachineId machine = suspect.getKey();
+            boolean cleared = machine.runnerName().equals(name)
+                    && machine.type().repository().equals(job.repository());
+            if (cleared) {
+                blame.cameUp(machine.type(), Optional.of(suspect.getValue().image()));
+            }
+            return cleared;
+        }));
+    }
+
+    /** Demand follows from the jobs, not from what a machine was started for, so there is nothing to put right. */
+    private static void sayIfNotItsJob(Machine machine, JobObservation job) {
+        String type = machine.type().id().type();
+        Optional<String> wanted = JobLabels.machineType(job.labels());
+        if (!machine.hasJob(job.job()) && wanted.filter(type::equalsIgnoreCase).isEmpty()) {
+            LOG.warn(
+                    "{} was given job {}, which asks for {}. The job it was started for waits on, and gets another machine.",
+                    machine.id(),
+                    job.job(),
+                    wanted.map(other -> "the machine type \"" + other + "\"")
+                            .orElse("no machine type, but only for labels that its runner has, too"));
+        }
     }
 
     private void hasJob(Machine machine, JobObservation job) {
@@ -163,7 +211,18 @@ public final class Fleet {
             machine.jobIsOver();
         }
         if (job.status() != JobStatus.QUEUED) {
+            cameUp(machine);
             atWork(machine, Optional.of(job.job()));
+        }
+    }
+
+    private void cameUp(Machine machine) {
+        if (!machine.withdrawing()) {
+            machine.startedAfterAll();
+        }
+        if (!machine.hasComeUp()) {
+            machine.cameUp();
+            blame.cameUp(machine.type().id(), machine.origin());
         }
     }
 
@@ -310,7 +369,7 @@ public final class Fleet {
     /** It is not known yet what it is wanted for, or what it is at: job sources and the forge were only just asked. */
     private boolean isNewlyAdopted(Machine machine) {
         return machine.adoptedAt()
-                .filter(at -> clock.instant().isBefore(at.plus(timings.adoptionGrace())))
+                .filter(at -> clock.instant().isBefore(at.plus(timings.jobNewsDelay())))
                 .isPresent();
     }
 
@@ -327,8 +386,7 @@ public final class Fleet {
      * succeeds can be ended without harm.
      */
     private void withdraw(Machine machine) {
-        Instant again = withdrawAgainAt.getOrDefault(machine.id(), Instant.MIN);
-        if (!machine.withdrawing() && !clock.instant().isBefore(again)) {
+        if (machine.canWithdraw(clock.instant())) {
             machine.setWithdrawing(true);
             hands.withdrawRunner(machine.id());
         }
@@ -338,6 +396,7 @@ public final class Fleet {
         find(event.machine()).ifPresent(machine -> {
             machine.setWithdrawing(false);
             if (event.removal() == RunnerBroker.Removal.BUSY) {
+                cameUp(machine);
                 seenAtWork(machine);
             } else if (machine.state() == MachineState.STARTING || machine.state() == MachineState.WAITING) {
                 if (event.removal() == RunnerBroker.Removal.ALREADY_GONE) {
@@ -346,12 +405,14 @@ public final class Fleet {
                     machine.jobIsOver();
                     seenAtWork(machine);
                 } else if (machine.startTimedOut()) {
-                    endLateStarter(machine, machine.state() == MachineState.STARTING);
+                    endLateStarter(machine, true);
                 } else {
                     endUnneeded(machine);
                 }
             } else if (machine.state() == MachineState.REGISTERED) {
                 endUnneeded(machine);
+            } else if (event.removal() == RunnerBroker.Removal.REMOVED && machine.endedBeforeItCameUp()) {
+                suspectImage(machine);
             }
             // Of a machine that works or ends, its own end tells the rest.
         });
@@ -372,13 +433,20 @@ public final class Fleet {
 
     private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
         find(event.machine()).ifPresent(machine -> {
-            machine.setWithdrawing(false);
-            withdrawAgainAt.put(machine.id(), clock.instant().plus(Duration.ofSeconds(30)));
+            int failures = machine.withdrawalFailed();
+            // A late start is decided on soon anyway; by then the forge should have been asked often enough.
+            Duration wait =
+                    timings.withdrawalRetry().after(machine.startTimedOut() ? 1 : failures, random.getAsDouble());
+            machine.withdrawAgainAt(clock.instant().plus(wait));
             LOG.warn(
-                    "{} {}, but its runner could not be withdrawn, so it goes on: {}",
+                    "{} {}, but its runner could not be withdrawn, so it goes on; the next try is in {} s: {}",
                     machine.id(),
                     machine.startTimedOut() ? "was not seen to come up" : "is not needed any more",
+                    wait.toSeconds(),
                     event.reason());
+            if (machine.hasComeUp()) {
+                machine.startedAfterAll();
+            }
         });
     }
 
@@ -416,6 +484,10 @@ public final class Fleet {
             machine.endAwaitingPowerOff();
             machine.vmEnded(event.exit());
             if (machine.state() != MachineState.STOPPING) {
+                // A runner that is being withdrawn may notice, and have its guest power off.
+                if (event.exit().kind() == VmExit.Kind.CLEAN && !machine.withdrawing()) {
+                    machine.endedByItself();
+                }
                 move(
                         machine,
                         MachineState.STOPPING,
@@ -467,7 +539,6 @@ public final class Fleet {
         }
         move(machine, MachineState.STOPPED, outcome.reason());
         machines.remove(machine.id());
-        withdrawAgainAt.remove(machine.id());
         hands.measureSpace();
         tellWhenEmpty();
     }
@@ -477,7 +548,10 @@ public final class Fleet {
         int failures = before == null ? 1 : before.failures() + 1;
         backOffs.put(
                 type,
-                new Planner.BackOff(clock.instant().plus(timings.startRetry().after(failures)), reason, failures));
+                new Planner.BackOff(
+                        clock.instant().plus(timings.startRetry().after(failures, random.getAsDouble())),
+                        reason,
+                        failures));
         return failures;
     }
 
@@ -495,10 +569,15 @@ public final class Fleet {
         for (RunnerSighting runner : event.runners()) {
             Machine machine = ours.get(runner.name());
             if (machine != null) {
+                if (runner.busy() || runner.online()) {
+                    cameUp(machine);
+                }
                 if (runner.busy()) {
                     seenAtWork(machine);
                 } else if (runner.online() && machine.state() == MachineState.STARTING) {
                     move(machine, MachineState.WAITING, "its runner is online and waits for a job");
+                } else if (machine.state() == MachineState.STARTING) {
+                    machine.seenDown(now);
                 } else if (machine.state() == MachineState.WAITING) {
                     onIdle(machine, runner.online(), now);
                 }
@@ -550,6 +629,7 @@ public final class Fleet {
         if (mode == Mode.ENDING) {
             return;
         }
+        blameSuspects(now);
         if (!now.isBefore(nextMeasurement)) {
             nextMeasurement = now.plus(timings.spaceInterval());
             hands.measureSpace();
@@ -565,16 +645,27 @@ public final class Fleet {
             machines.values()
                     .forEach(machine -> repositories.add(machine.type().id().repository()));
             hands.sightRunners(repositories);
-        } else if (!now.isBefore(nextSighting)) {
-            nextSighting = now.plus(timings.sightingInterval());
+        } else {
+            boolean all = !now.isBefore(nextSighting);
+            if (all) {
+                nextSighting = now.plus(timings.sightingInterval());
+            }
             Set<RepositoryId> starting = machines.values().stream()
                     .filter(machine -> machine.state() == MachineState.STARTING)
+                    .filter(machine -> all || isLateSoon(machine, now))
                     .map(machine -> machine.type().id().repository())
                     .collect(Collectors.toSet());
             if (!starting.isEmpty()) {
                 hands.sightRunners(starting);
             }
         }
+    }
+
+    /** Only a recent look shows that it is late; true once. */
+    private boolean isLateSoon(Machine machine, Instant now) {
+        Duration quarter = timings.startTimeout().dividedBy(4);
+        Duration ahead = timings.sightingInterval().compareTo(quarter) < 0 ? timings.sightingInterval() : quarter;
+        return !now.isBefore(startDeadline(machine).minus(ahead)) && machine.mustBeLookedFor();
     }
 
     /**
@@ -594,27 +685,51 @@ public final class Fleet {
     private Instant startDeadline(Machine machine) {
         Instant deadline = machine.since().plus(timings.startTimeout());
         return machine.adoptedAt()
-                .map(at -> at.plus(timings.adoptionGrace()))
+                .map(at -> at.plus(timings.jobNewsDelay()))
                 .filter(deadline::isBefore)
                 .orElse(deadline);
     }
 
-    private void endLateStarter(Machine machine, boolean imageIsToBlame) {
+    private void endLateStarter(Machine machine, boolean withdrawn) {
         String reason = "its runner did not come online within " + timings.startTimeout();
-        Optional<DiskOrigin> broken = machine.ownImage().filter(image -> imageIsToBlame);
-        if (broken.isPresent()) {
-            LOG.warn(
-                    "{}: {}. Unless a newer one was promoted meanwhile, its machine image is set aside as .broken, and"
-                            + " the next machine starts from the base.",
-                    machine.id(),
-                    reason);
-            hands.setImageAside(broken.get(), reason);
-        } else {
-            LOG.warn("{}: {}. The image it ran on is left as it is.", machine.id(), reason);
-        }
+        LOG.warn("{}: {}. {}.", machine.id(), reason, blameFor(machine, withdrawn));
         failed(machine.type().id(), reason);
         move(machine, MachineState.STOPPING, reason);
         hands.end(machine.id(), reason);
+    }
+
+    /** Returns what follows for its image. */
+    private String blameFor(Machine machine, boolean withdrawn) {
+        Instant recently = clock.instant().minus(timings.sightingInterval().multipliedBy(2));
+        boolean seenDown =
+                machine.seenDownAt().filter(at -> !at.isBefore(recently)).isPresent();
+        if (!withdrawn || !seenDown || machine.hasComeUp()) {
+            return "Its image is not blamed: whether its runner was online is not known";
+        }
+        return machine.origin()
+                .map(image -> blame.didNotComeUp(machine.type().id(), image))
+                .orElse("What it was made of is not known, so no image is blamed");
+    }
+
+    /** Its guest powered off before it was seen to come up, and the forge says that its runner never had a job. */
+    private void suspectImage(Machine machine) {
+        machine.origin()
+                .ifPresent(image -> suspicions.put(
+                        machine.id(), new Suspicion(image, clock.instant().plus(timings.jobNewsDelay()))));
+    }
+
+    private void blameSuspects(Instant now) {
+        suspicions.entrySet().removeIf(suspect -> {
+            boolean due = !now.isBefore(suspect.getValue().until());
+            if (due) {
+                MachineId machine = suspect.getKey();
+                LOG.warn(
+                        "{}: its guest powered off before its runner had a job. {}.",
+                        machine,
+                        blame.didNotComeUp(machine.type(), suspect.getValue().image()));
+            }
+            return due;
+        });
     }
 
     /** It would hold its RAM for ever. What a guest leaves that does not shut down in order is not to be trusted. */
@@ -633,6 +748,7 @@ public final class Fleet {
         whenEmpty.add(onEmpty);
         if (mode == Mode.TAKING_JOBS) {
             mode = Mode.DRAINING;
+            machines.values().forEach(Machine::withdrawAtOnce);
             plan();
         }
         tellWhenEmpty();

@@ -11,12 +11,14 @@ import java.time.Duration;
  * @param longestQuiet but after the first news no later than this
  * @param startTimeout how long a VM may take until its runner is online
  * @param stopTimeout how long a guest may take to power off once its job is over
- * @param adoptionGrace how long an adopted machine counts as wanted, though no source has told yet of a job for it
+ * @param jobNewsDelay how late job sources may tell of a job: as long an adopted machine counts as wanted, though nobody
+ *     asks for it yet, and an image is not blamed for a guest that ended, though nobody knows of a job it had
  * @param sweepInterval how often all runners of all repositories are looked at
  * @param sightingInterval how often those of repositories with a starting machine are
  * @param spaceInterval how often free disk space is measured
  * @param orphanAge how long an unknown, offline, idle runner of ours is left alone: another host may be starting it
  * @param startRetry when a machine type is tried again of which a machine did not start
+ * @param withdrawalRetry when a runner that could not be withdrawn is tried again
  */
 public record FleetTimings(
         Duration quiet,
@@ -24,12 +26,13 @@ public record FleetTimings(
         Duration longestQuiet,
         Duration startTimeout,
         Duration stopTimeout,
-        Duration adoptionGrace,
+        Duration jobNewsDelay,
         Duration sweepInterval,
         Duration sightingInterval,
         Duration spaceInterval,
         Duration orphanAge,
-        Retry startRetry) {
+        Retry startRetry,
+        Retry withdrawalRetry) {
     public static final FleetTimings DEFAULT = builder().build();
 
     /** Begins with the defaults. */
@@ -47,6 +50,15 @@ public record FleetTimings(
             }
             return wait.compareTo(longest) < 0 ? wait : longest;
         }
+
+        /**
+         * From all of {@link #after} down to half of it, as {@code random} goes from 0 to 1: what failed at one time, because
+         * of one outage, is not to be tried again at one time.
+         */
+        Duration after(int failures, double random) {
+            Duration wait = after(failures);
+            return wait.minusNanos((long) (wait.toNanos() / 2.0 * random));
+        }
     }
 
     /** Collects what differs from the defaults. Not thread-safe. */
@@ -56,12 +68,13 @@ public record FleetTimings(
         private Duration longestQuiet = Duration.ofSeconds(1);
         private Duration startTimeout = Duration.ofMinutes(15);
         private Duration stopTimeout = Duration.ofMinutes(15);
-        private Duration adoptionGrace = Duration.ofMinutes(2);
+        private Duration jobNewsDelay = Duration.ofMinutes(2);
         private Duration sweepInterval = Duration.ofMinutes(15);
         private Duration sightingInterval = Duration.ofMinutes(1);
         private Duration spaceInterval = Duration.ofSeconds(5);
         private Duration orphanAge = Duration.ofMinutes(15);
         private Retry startRetry = new Retry(Duration.ofSeconds(2), Duration.ofMinutes(5));
+        private Retry withdrawalRetry = new Retry(Duration.ofSeconds(30), Duration.ofMinutes(10));
 
         private Builder() {}
 
@@ -83,8 +96,8 @@ public record FleetTimings(
             return this;
         }
 
-        public Builder adoptionGrace(Duration grace) {
-            adoptionGrace = grace;
+        public Builder jobNewsDelay(Duration delay) {
+            jobNewsDelay = delay;
             return this;
         }
 
@@ -105,6 +118,11 @@ public record FleetTimings(
             return this;
         }
 
+        public Builder withdrawalRetry(Retry retry) {
+            withdrawalRetry = retry;
+            return this;
+        }
+
         public FleetTimings build() {
             return new FleetTimings(
                     quiet,
@@ -112,12 +130,13 @@ public record FleetTimings(
                     longestQuiet,
                     startTimeout,
                     stopTimeout,
-                    adoptionGrace,
+                    jobNewsDelay,
                     sweepInterval,
                     sightingInterval,
                     spaceInterval,
                     orphanAge,
-                    startRetry);
+                    startRetry,
+                    withdrawalRetry);
         }
     }
 }

@@ -25,7 +25,13 @@ final class Machine {
     private Optional<JobId> job = Optional.empty();
     private Optional<MachineOutcome> outcome = Optional.empty();
     private boolean withdrawing;
+    private int withdrawalFailures;
+    private Optional<Instant> withdrawAgainAt = Optional.empty();
     private boolean startTimedOut;
+    private boolean cameUp;
+    private boolean lookedForOnce;
+    private boolean endedByItself;
+    private Optional<Instant> seenDownAt = Optional.empty();
     private boolean sawJob;
     private boolean askedForJob;
     private boolean jobOver;
@@ -105,9 +111,19 @@ final class Machine {
         origin = Optional.of(from);
     }
 
-    /** The machine image of its own type that its disk was cloned from, if it was. */
-    Optional<DiskOrigin> ownImage() {
-        return origin.filter(DiskOrigin::ownImage);
+    /** What its disk was cloned from, once it is. */
+    Optional<DiskOrigin> origin() {
+        return origin;
+    }
+
+    /** Its runner was seen online or at work, or a job is known that it had. */
+    void cameUp() {
+        cameUp = true;
+    }
+
+    /** Whether it ever came up. */
+    boolean hasComeUp() {
+        return cameUp;
     }
 
     void tookJob(Optional<JobId> taken) {
@@ -115,6 +131,11 @@ final class Machine {
         if (taken.isPresent()) {
             job = taken;
         }
+    }
+
+    /** Whether {@code known} is the job that it is known to have, or to have had. */
+    boolean hasJob(JobId known) {
+        return job.filter(known::equals).isPresent();
     }
 
     /** Whether its runner was ever seen at work. */
@@ -165,13 +186,65 @@ final class Machine {
         withdrawing = value;
     }
 
+    /** Its runner could not be withdrawn; returns how often that is now. */
+    int withdrawalFailed() {
+        withdrawing = false;
+        return ++withdrawalFailures;
+    }
+
+    void withdrawAgainAt(Instant time) {
+        withdrawAgainAt = Optional.of(time);
+    }
+
+    /** It is tried at once, whatever came of the last try. */
+    void withdrawAtOnce() {
+        withdrawAgainAt = Optional.empty();
+    }
+
+    /** Whether its runner may be withdrawn now: it is not being so, and the last try is long enough ago. */
+    boolean canWithdraw(Instant now) {
+        return !withdrawing && withdrawAgainAt.filter(now::isBefore).isEmpty();
+    }
+
     void startTakesTooLong() {
         startTimedOut = true;
+    }
+
+    /** It was late, but came up before its runner was withdrawn. */
+    void startedAfterAll() {
+        startTimedOut = false;
     }
 
     /** Whether its runner was not seen online in time. */
     boolean startTimedOut() {
         return startTimedOut;
+    }
+
+    /** The forge says that its runner is not online yet. */
+    void seenDown(Instant now) {
+        seenDownAt = Optional.of(now);
+    }
+
+    /** When the forge last said that its runner is not online yet. */
+    Optional<Instant> seenDownAt() {
+        return seenDownAt;
+    }
+
+    /** Whether it has to be looked for before it is called late; true once. */
+    boolean mustBeLookedFor() {
+        boolean must = !lookedForOnce;
+        lookedForOnce = true;
+        return must;
+    }
+
+    /** Its guest powered off, which nobody asked it to. */
+    void endedByItself() {
+        endedByItself = true;
+    }
+
+    /** Whether its guest powered off of its own accord without having been seen to come up. */
+    boolean endedBeforeItCameUp() {
+        return endedByItself && !cameUp && !sawJob;
     }
 
     /** Its runner was seen without a job. */

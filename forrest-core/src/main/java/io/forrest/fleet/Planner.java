@@ -5,6 +5,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -164,7 +165,7 @@ final class Planner {
                     machine.id(),
                     Lack.TIME,
                     backOff.get().reason() + "; the next try is at "
-                            + backOff.get().until());
+                            + backOff.get().until().truncatedTo(ChronoUnit.SECONDS));
         }
         // GitHub calls the base's job done before its disk is promoted: starting now would miss the new image.
         if (type.baseMachine().filter(alive::contains).isPresent()) {

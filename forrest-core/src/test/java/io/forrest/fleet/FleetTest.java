@@ -39,6 +39,7 @@ public class FleetTest {
     private ManualClock clock;
     private RecordedHands hands;
     private List<MachineSnapshot> told;
+    private double random;
     private AtomicReference<ForrestConfig> config;
     private Fleet fleet;
 
@@ -48,7 +49,10 @@ public class FleetTest {
         final List<MachineId> ended = new ArrayList<>();
         final List<String> endReasons = new ArrayList<>();
         final List<MachineId> withdrawn = new ArrayList<>();
-        final List<DiskOrigin> setAside = new ArrayList<>();
+        final List<String> setAside = new ArrayList<>();
+        final List<String> reinstated = new ArrayList<>();
+        final List<String> cameUp = new ArrayList<>();
+        final List<String> noted = new ArrayList<>();
         final List<Set<RepositoryId>> sighted = new ArrayList<>();
         final List<String> orphansRemoved = new ArrayList<>();
         int refreshes;
@@ -71,18 +75,24 @@ public class FleetTest {
         }
 
         @Override
-        public void noteJob(MachineId machine, JobObservation job) {}
-
-        @Override
-        public void imageCameUp(DiskOrigin origin) {}
-
-        @Override
-        public void setImageAside(DiskOrigin origin, String reason) {
-            setAside.add(origin);
+        public void noteJob(MachineId machine, JobObservation job) {
+            noted.add(machine.type().type() + ": " + job.job() + " " + job.status());
         }
 
         @Override
-        public void reinstateImage(DiskOrigin origin, String reason) {}
+        public void imageCameUp(DiskOrigin origin) {
+            cameUp.add(origin.version());
+        }
+
+        @Override
+        public void setImageAside(DiskOrigin origin, String reason) {
+            setAside.add(origin.version());
+        }
+
+        @Override
+        public void reinstateImage(DiskOrigin origin, String reason) {
+            reinstated.add(origin.version());
+        }
 
         @Override
         public void measureSpace() {
@@ -114,8 +124,9 @@ public class FleetTest {
         clock = new ManualClock(Instant.parse("2026-01-01T00:00:00Z"));
         hands = new RecordedHands();
         told = new ArrayList<>();
+        random = 0;
         config = new AtomicReference<>(TestConfigs.config(Path.of("/nonexistent"), "8G", BUILD, DERIVED));
-        fleet = new Fleet(config::get, hands, FleetTimings.DEFAULT, clock, told::add);
+        fleet = new Fleet(config::get, hands, FleetTimings.DEFAULT, clock, told::add, () -> random);
         space("1T");
     }
 
@@ -146,7 +157,11 @@ public class FleetTest {
     }
 
     private void bootUp(MachineId machine, boolean ownImage) {
-        fleet.accept(new FleetEvent.DiskCreated(machine, new DiskOrigin(Path.of("/image"), ownImage, "v1")));
+        bootUp(machine, ownImage, "v1");
+    }
+
+    private void bootUp(MachineId machine, boolean ownImage, String version) {
+        fleet.accept(new FleetEvent.DiskCreated(machine, new DiskOrigin(Path.of("/image"), ownImage, version)));
         fleet.accept(new FleetEvent.RunnerRegistered(machine, 5));
         fleet.accept(new FleetEvent.VmStarted(machine, clock.instant(), OptionalLong.of(99)));
     }
@@ -278,6 +293,119 @@ public class FleetTest {
     }
 
     @Test
+    public void aRunnerThatIsNeverWithdrawnIsTriedEverMoreSeldom() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        sight(new RunnerSighting(5, machine.runnerName(), true, false));
+        observe(1, "build", JobStatus.COMPLETED, Optional.empty());
+        for (int seconds : new int[] {30, 60, 120, 240, 480, 600, 600}) {
+            int tries = hands.withdrawn.size();
+            fleet.accept(new FleetEvent.WithdrawalFailed(machine, "403"));
+            clock.advance(Duration.ofSeconds(seconds - 1));
+            fleet.plan();
+            assertThat(hands.withdrawn).as("before %d s", seconds).hasSize(tries);
+            clock.advance(Duration.ofSeconds(1));
+            fleet.plan();
+            assertThat(hands.withdrawn).as("after %d s", seconds).hasSize(tries + 1);
+        }
+        // Who drains does not wait for that.
+        fleet.accept(new FleetEvent.WithdrawalFailed(machine, "403"));
+        int tries = hands.withdrawn.size();
+        fleet.drain(() -> {});
+        assertThat(hands.withdrawn).hasSize(tries + 1);
+    }
+
+    @Test
+    public void whatFailedAtOneTimeIsNotTriedAgainAtOneTime() {
+        MachineType other = TestConfigs.type("other", "2G");
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "8G", BUILD, other));
+        queued(1, "build");
+        queued(2, "other");
+        for (MachineId machine : List.copyOf(hands.launched)) {
+            random = machine.type().equals(BUILD.id()) ? 0.5 : 0;
+            fleet.accept(new FleetEvent.LaunchFailed(machine, PluginException.Kind.RETRY_LATER, "the forge is down"));
+        }
+        clock.advance(Duration.ofMillis(1500));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(3);
+        assertThat(hands.lastLaunched().type()).isEqualTo(BUILD.id());
+        clock.advance(Duration.ofMillis(500));
+        fleet.plan();
+        assertThat(hands.launched).hasSize(4);
+    }
+
+    @Test
+    public void aMachineThatIsGivenAJobOfAnotherTypeLeavesItsOwnJobToAnotherMachine() {
+        queued(1, "build");
+        MachineId thief = hands.lastLaunched();
+        bootUp(thief, false);
+        queued(2, "derived");
+        observe(2, "derived", JobStatus.IN_PROGRESS, Optional.of(thief.runnerName()));
+        assertThat(state(thief)).isEqualTo(MachineState.RUNNING);
+        // Job 1 has a machine again, and nothing is started for job 2 any more.
+        assertThat(fleet.machines())
+                .filteredOn(machine -> machine.state().isAvailable())
+                .extracting(machine -> machine.type().id())
+                .containsExactly(BUILD.id());
+        observe(2, "derived", JobStatus.COMPLETED, Optional.of(thief.runnerName()));
+        exit(thief, MachineOutcome.Disk.DISCARDED);
+        assertThat(fleet.machines()).extracting(machine -> machine.type().id()).containsExactly(BUILD.id());
+    }
+
+    @Test
+    public void aMachineThatIsGivenAJobOfNoTypeOfOursLeavesItsOwnJobToAnotherMachine() {
+        queued(1, "build");
+        MachineId thief = hands.lastLaunched();
+        bootUp(thief, false);
+        fleet.accept(new FleetEvent.JobObserved(new JobObservation(
+                new JobId(2),
+                1,
+                TestConfigs.REPOSITORY,
+                List.of("self-hosted"),
+                JobStatus.IN_PROGRESS,
+                Optional.of(thief.runnerName()),
+                Optional.empty(),
+                clock.instant(),
+                "test")));
+        fleet.plan();
+        assertThat(state(thief)).isEqualTo(MachineState.RUNNING);
+        assertThat(hands.launched).hasSize(2);
+        assertThat(hands.lastLaunched().type()).isEqualTo(BUILD.id());
+    }
+
+    @Test
+    public void aJobThatAMachineOfAnotherTypeTookGivesUpTheMachineThatWasStartedForIt() {
+        MachineType other = TestConfigs.type("other", "2G");
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "16G", BUILD, other));
+        queued(1, "build");
+        MachineId thief = hands.lastLaunched();
+        bootUp(thief, false);
+        queued(2, "other");
+        MachineId robbed = hands.lastLaunched();
+        bootUp(robbed, false);
+        observe(2, "other", JobStatus.IN_PROGRESS, Optional.of(thief.runnerName()));
+        assertThat(hands.withdrawn).containsExactly(robbed);
+        assertThat(fleet.machines())
+                .filteredOn(machine -> machine.state() == MachineState.REGISTERING)
+                .extracting(machine -> machine.type().id())
+                .containsExactly(BUILD.id());
+    }
+
+    @Test
+    public void eachStepOfAMachinesJobIsWrittenDownOnce() {
+        queued(1, "build");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, false);
+        for (int i = 0; i < 2; i++) {
+            observe(1, "build", JobStatus.IN_PROGRESS, Optional.of(machine.runnerName()));
+        }
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(machine.runnerName()));
+        observe(3, "build", JobStatus.IN_PROGRESS, Optional.of("somebody else's runner"));
+        assertThat(hands.noted).containsExactly("build: 1 IN_PROGRESS", "build: 1 COMPLETED");
+    }
+
+    @Test
     public void whenWithdrawingFailsItIsTriedAgainLaterAndNotAtOnce() {
         queued(1, "build");
         MachineId machine = hands.lastLaunched();
@@ -365,28 +493,24 @@ public class FleetTest {
         assertThat(hands.launched).hasSize(2);
     }
 
-    @Test
-    public void aStartTimeoutSetsAsideTheTypesOwnImageButNeverItsBase() {
-        queued(1, "build");
-        MachineId onBase = hands.lastLaunched();
-        bootUp(onBase, false);
-        timeOutTheStart(onBase);
-        assertThat(hands.ended).containsExactly(onBase);
-        assertThat(hands.setAside).isEmpty();
-        fleet.accept(new FleetEvent.VmExited(onBase, new VmExit(VmExit.Kind.STOPPED, "stopped")));
-        fleet.accept(
-                new FleetEvent.MachineGone(onBase, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "start timeout")));
-
-        clock.advance(Duration.ofSeconds(2));
+    /** The next machine, made of {@code version}, is not seen to come up. */
+    private MachineId failToStart(String version) {
+        clock.advance(Duration.ofMinutes(5));
         fleet.plan();
-        MachineId onOwn = hands.lastLaunched();
-        bootUp(onOwn, true);
-        timeOutTheStart(onOwn);
-        assertThat(hands.setAside).extracting(DiskOrigin::version).containsExactly("v1");
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, true, version);
+        timeOutTheStart(machine);
+        assertThat(hands.ended).endsWith(machine);
+        fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.STOPPED, "stopped")));
+        fleet.accept(new FleetEvent.MachineGone(
+                machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "start timeout")));
+        return machine;
     }
 
     private void timeOutTheStart(MachineId machine) {
-        clock.advance(Duration.ofMinutes(15));
+        clock.advance(Duration.ofMinutes(14));
+        sight(new RunnerSighting(5, machine.runnerName(), false, false));
+        clock.advance(Duration.ofMinutes(1));
         fleet.tick();
         fleet.plan();
         assertThat(hands.withdrawn).endsWith(machine);
@@ -394,6 +518,218 @@ public class FleetTest {
         // Until that is settled no other machine is made of an image that may be broken.
         assertThat(hands.launched).endsWith(machine);
         fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+    }
+
+    @Test
+    public void anImageIsSetAsideWhenTwoMachinesInARowDidNotComeUpFromIt() {
+        queued(1, "build");
+        failToStart("v1");
+        assertThat(hands.setAside).isEmpty();
+        failToStart("v1");
+        assertThat(hands.setAside).containsExactly("v1");
+        // Those that follow show nothing new.
+        failToStart("v1");
+        failToStart("v1");
+        assertThat(hands.setAside).containsExactly("v1");
+    }
+
+    @Test
+    public void aMachineThatComesUpSpeaksForItsImageOnceAndForEver() {
+        queued(1, "build");
+        failToStart("v1");
+        clock.advance(Duration.ofMinutes(5));
+        fleet.plan();
+        MachineId good = hands.lastLaunched();
+        bootUp(good, true, "v1");
+        sight(new RunnerSighting(5, good.runnerName(), true, false));
+        assertThat(hands.cameUp).containsExactly("v1");
+        sight(new RunnerSighting(5, good.runnerName(), true, true));
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(good.runnerName()));
+        exit(good, MachineOutcome.Disk.DISCARDED);
+        queued(2, "build");
+        failToStart("v1");
+        failToStart("v1");
+        failToStart("v1");
+        assertThat(hands.setAside).isEmpty();
+        assertThat(hands.cameUp).containsExactly("v1");
+    }
+
+    @Test
+    public void anImageIsTakenBackOnceWhenMachinesOfItsTypeDoNotComeUpFromOthersEither() {
+        queued(1, "build");
+        failToStart("v2");
+        failToStart("v2");
+        failToStart("v1");
+        assertThat(hands.reinstated).isEmpty();
+        failToStart("v1");
+        assertThat(hands.reinstated).containsExactly("v2");
+        failToStart("v2");
+        failToStart("v2");
+        failToStart("v2");
+        assertThat(hands.setAside).containsExactly("v2");
+        assertThat(hands.reinstated).containsExactly("v2");
+
+        // Once something comes up again, what does not is to blame again.
+        clock.advance(Duration.ofMinutes(5));
+        fleet.plan();
+        MachineId good = hands.lastLaunched();
+        bootUp(good, true, "v1");
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(good.runnerName()));
+        exit(good, MachineOutcome.Disk.DISCARDED);
+        queued(2, "build");
+        failToStart("v2");
+        failToStart("v2");
+        assertThat(hands.setAside).containsExactly("v2", "v2");
+    }
+
+    @Test
+    public void anImageThatAMachineComesUpFromAfterItWasSetAsideIsTakenBack() {
+        config.set(TestConfigs.config(Path.of("/nonexistent"), "16G", BUILD));
+        queued(1, "build");
+        queued(2, "build");
+        MachineId slow = hands.lastLaunched();
+        MachineId first = hands.launched.get(0);
+        bootUp(slow, true, "v2");
+        fleet.accept(new FleetEvent.LaunchFailed(first, PluginException.Kind.RETRY_LATER, "no space"));
+        for (int i = 0; i < 2; i++) {
+            clock.advance(Duration.ofMinutes(3));
+            fleet.tick();
+            fleet.plan();
+            MachineId machine = hands.lastLaunched();
+            bootUp(machine, true, "v2");
+            fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+            fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+            fleet.accept(
+                    new FleetEvent.MachineGone(machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "test")));
+        }
+        clock.advance(Duration.ofMinutes(3));
+        fleet.tick();
+        assertThat(hands.setAside).containsExactly("v2");
+        sight(new RunnerSighting(5, slow.runnerName(), true, false));
+        assertThat(hands.reinstated).containsExactly("v2");
+        assertThat(hands.cameUp).containsExactly("v2");
+    }
+
+    @Test
+    public void anImageStaysSetAsideWhenAMachineComesUpFromAnother() {
+        queued(1, "build");
+        failToStart("v2");
+        failToStart("v2");
+        failToStart("v1");
+        clock.advance(Duration.ofMinutes(5));
+        fleet.plan();
+        MachineId good = hands.lastLaunched();
+        bootUp(good, true, "v1");
+        observe(1, "build", JobStatus.COMPLETED, Optional.of(good.runnerName()));
+        exit(good, MachineOutcome.Disk.DISCARDED);
+        queued(2, "build");
+        failToStart("v1");
+        failToStart("v1");
+        assertThat(hands.reinstated).isEmpty();
+    }
+
+    @Test
+    public void aLateStartWhoseRunnerMayHaveBeenOnlineUnseenBlamesNoImage() {
+        queued(1, "build");
+        for (int i = 0; i < 3; i++) {
+            MachineId machine = hands.lastLaunched();
+            bootUp(machine, true);
+            sight(new RunnerSighting(5, machine.runnerName(), false, false));
+            // The forge can be asked again only now.
+            clock.advance(Duration.ofMinutes(15));
+            fleet.tick();
+            fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+            fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.STOPPED, "stopped")));
+            fleet.accept(new FleetEvent.MachineGone(
+                    machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "start timeout")));
+            clock.advance(Duration.ofMinutes(5));
+            fleet.plan();
+        }
+        assertThat(hands.ended).hasSize(3);
+        assertThat(hands.setAside).isEmpty();
+    }
+
+    @Test
+    public void aMachineThatIsLateSoonIsLookedForOnce() {
+        queued(1, "build");
+        bootUp(hands.lastLaunched(), true);
+        clock.advance(Duration.ofMinutes(13).plusSeconds(30));
+        fleet.tick();
+        hands.sighted.clear();
+        clock.advance(Duration.ofSeconds(30));
+        fleet.tick();
+        fleet.tick();
+        assertThat(hands.sighted).containsExactly(Set.of(TestConfigs.REPOSITORY));
+    }
+
+    @Test
+    public void launchesThatFailAndVmsThatCrashBlameNoImage() {
+        queued(1, "build");
+        for (int i = 0; i < 3; i++) {
+            MachineId machine = hands.lastLaunched();
+            bootUp(machine, true);
+            if (i == 0) {
+                fleet.accept(new FleetEvent.LaunchFailed(machine, PluginException.Kind.BROKEN, "no KVM"));
+            } else {
+                fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.FAILED, "killed")));
+                fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
+                fleet.accept(new FleetEvent.MachineGone(
+                        machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "it crashed")));
+            }
+            clock.advance(Duration.ofMinutes(5));
+            fleet.tick();
+            fleet.plan();
+        }
+        assertThat(hands.launched).hasSize(4);
+        assertThat(hands.setAside).isEmpty();
+    }
+
+    /** The next machine's guest powers off before anybody saw it come up. */
+    private MachineId endEarly(RunnerBroker.Removal removal) {
+        clock.advance(Duration.ofMinutes(5));
+        fleet.tick();
+        fleet.plan();
+        MachineId machine = hands.lastLaunched();
+        bootUp(machine, true);
+        fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, removal));
+        fleet.accept(new FleetEvent.MachineGone(machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "test")));
+        return machine;
+    }
+
+    @Test
+    public void guestsThatPowerOffBeforeTheyCameUpBlameTheirImageOnceNewsOfAJobWouldHaveCome() {
+        queued(1, "build");
+        endEarly(RunnerBroker.Removal.REMOVED);
+        endEarly(RunnerBroker.Removal.REMOVED);
+        fleet.tick();
+        assertThat(hands.setAside).isEmpty();
+        clock.advance(Duration.ofMinutes(2));
+        fleet.tick();
+        assertThat(hands.setAside).containsExactly("v1");
+    }
+
+    @Test
+    public void aGuestThatPowersOffAndWhoseRunnerWasGoneHadAJobPerhapsAndBlamesNoImage() {
+        queued(1, "build");
+        for (int i = 0; i < 3; i++) {
+            endEarly(RunnerBroker.Removal.ALREADY_GONE);
+        }
+        clock.advance(Duration.ofMinutes(5));
+        fleet.tick();
+        assertThat(hands.setAside).isEmpty();
+    }
+
+    @Test
+    public void lateNewsOfTheJobOfAGuestThatPoweredOffSpeaksForItsImage() {
+        queued(1, "build");
+        endEarly(RunnerBroker.Removal.REMOVED);
+        MachineId fast = endEarly(RunnerBroker.Removal.REMOVED);
+        observe(2, "build", JobStatus.COMPLETED, Optional.of(fast.runnerName()));
+        assertThat(hands.cameUp).containsExactly("v1");
+        clock.advance(Duration.ofMinutes(5));
+        fleet.tick();
+        assertThat(hands.setAside).isEmpty();
     }
 
     @Test

@@ -32,7 +32,8 @@ public class StartTimeoutTest {
 
             assertThat(image).doesNotExist();
             assertThat(image.resolveSibling("build.img.broken")).hasBinaryContent(unbootable);
-            assertThat(farm.machines()).hasSize(2);
+            // The first might have been late for another reason.
+            assertThat(farm.machines()).hasSize(3);
             assertThat(farm.machines()).extracting(MachineSnapshot::reason).anySatisfy(reason -> assertThat(reason)
                     .contains("did not come online within"));
             Eventually.holds("no runner is left", START_TIMEOUT, () -> farm.gitHub()
