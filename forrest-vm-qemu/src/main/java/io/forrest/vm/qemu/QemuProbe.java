@@ -1,20 +1,13 @@
 package io.forrest.vm.qemu;
 
 import io.forrest.domain.HostProblem;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.apache.commons.exec.CommandLine;
-import org.apache.commons.exec.DefaultExecutor;
-import org.apache.commons.exec.ExecuteException;
-import org.apache.commons.exec.ExecuteWatchdog;
-import org.apache.commons.exec.PumpStreamHandler;
 
 /**
  * Finds out whether guests run here, by running one: a boot sector that says a letter and powers off.
@@ -55,10 +48,17 @@ final class QemuProbe {
 
     private final QemuSettings settings;
     private final Duration longest;
+    private final Path kvm;
 
     QemuProbe(QemuSettings settings, Duration longest) {
+        this(settings, longest, KVM);
+    }
+
+    /** With another file in the place of {@code /dev/kvm}. */
+    QemuProbe(QemuSettings settings, Duration longest, Path kvm) {
         this.settings = settings;
         this.longest = longest;
+        this.kvm = kvm;
     }
 
     /** A disk whose first sector does it. SeaBIOS boots no disk of a single sector, so it is larger. */
@@ -71,19 +71,20 @@ final class QemuProbe {
     }
 
     Optional<HostProblem> check() {
-        boolean kvm = settings.accelerator() == QemuSettings.Accelerator.KVM;
-        if (kvm && !Files.exists(KVM)) {
-            return Optional.of(new HostProblem(
-                    ACCELERATOR,
-                    KVM
-                            + " does not exist: this host's processor or hypervisor offers no KVM, or its module is not loaded.",
-                    REMEDY_TCG));
-        }
-        if (kvm && !(Files.isReadable(KVM) && Files.isWritable(KVM))) {
-            return Optional.of(new HostProblem(
-                    ACCELERATOR,
-                    KVM + " may not be used by " + System.getProperty("user.name") + ".",
-                    "Add that user to the group that owns it (usually kvm) and start Forrest again."));
+        if (settings.accelerator() == QemuSettings.Accelerator.KVM) {
+            if (!Files.exists(kvm)) {
+                return Optional.of(new HostProblem(
+                        ACCELERATOR,
+                        kvm
+                                + " does not exist: this host's processor or hypervisor offers no KVM, or its module is not loaded.",
+                        REMEDY_TCG));
+            }
+            if (!(Files.isReadable(kvm) && Files.isWritable(kvm))) {
+                return Optional.of(new HostProblem(
+                        ACCELERATOR,
+                        kvm + " may not be used by " + System.getProperty("user.name") + ".",
+                        "Add that user to the group that owns it (usually kvm) and start Forrest again."));
+            }
         }
         try {
             return boot();
@@ -101,27 +102,14 @@ final class QemuProbe {
         Path serial = directory.resolve("serial.txt");
         // Also when this process is told to end in the middle of it; the last named goes first.
         List.of(directory, disk, serial).forEach(file -> file.toFile().deleteOnExit());
-        ByteArrayOutputStream output = new ByteArrayOutputStream();
         try {
             Files.write(disk, bootDisk());
-            CommandLine line = new CommandLine(settings.binary());
-            arguments().forEach(argument -> line.addArgument(argument, false));
-            ExecuteWatchdog watchdog =
-                    ExecuteWatchdog.builder().setTimeout(longest).get();
-            DefaultExecutor executor = DefaultExecutor.builder()
-                    .setWorkingDirectory(directory.toFile())
-                    .get();
-            executor.setStreamHandler(new PumpStreamHandler(output));
-            executor.setWatchdog(watchdog);
+            ShortRun run = ShortRun.of(line(), directory, longest);
             String failure = "";
-            try {
-                executor.execute(line);
-            } catch (ExecuteException e) {
-                failure = "does not work: QEMU ended with " + e.getExitValue() + ": " + lastLine(output);
-            }
-            // A QEMU that is told to end exits with 0.
-            if (watchdog.killedProcess()) {
+            if (run.exitCode().isEmpty()) {
                 failure = "hangs: a minimal guest did not end within " + longest.toSeconds() + " s.";
+            } else if (run.exitCode().getAsInt() != 0) {
+                failure = "does not work: QEMU ended with " + run.exitCode().getAsInt() + ": " + lastLine(run.output());
             }
             if (failure.isEmpty()
                     && !(Files.exists(serial) && Files.readString(serial).contains("K"))) {
@@ -138,14 +126,16 @@ final class QemuProbe {
         }
     }
 
-    private List<String> arguments() {
-        List<String> arguments = new ArrayList<>(QemuCommandLine.base(settings));
-        arguments.addAll(List.of(
+    private List<String> line() {
+        List<String> line = new ArrayList<>();
+        line.add(settings.binary());
+        line.addAll(QemuCommandLine.base(settings));
+        line.addAll(List.of(
                 "-m", "64",
                 "-chardev", "file,id=log,path=serial.txt",
                 "-device", "isa-serial,chardev=log",
                 "-drive", "if=virtio,format=raw,file=boot.img"));
-        return arguments;
+        return line;
     }
 
     private String remedy() {
@@ -154,8 +144,7 @@ final class QemuProbe {
                 : "Try " + settings.binary() + " by hand.";
     }
 
-    private static String lastLine(ByteArrayOutputStream output) {
-        String words = output.toString(StandardCharsets.UTF_8).strip();
+    private static String lastLine(String words) {
         return words.substring(words.lastIndexOf('\n') + 1).replaceFirst("\\.*$", ".");
     }
 }

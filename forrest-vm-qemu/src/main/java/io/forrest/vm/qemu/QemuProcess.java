@@ -1,6 +1,7 @@
 package io.forrest.vm.qemu;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -9,7 +10,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -57,6 +57,8 @@ final class QemuProcess {
      * @throws IOException if it cannot be told
      */
     static Optional<QemuProcess> find(Path runDirectory, String binary) throws IOException {
+        Object directory = fileKey(runDirectory);
+        String name = fileName(runDirectory);
         Optional<ProcessHandle> noted = notedIn(runDirectory.resolve(QemuCommandLine.PID_FILE));
         try (Stream<ProcessHandle> all = ProcessHandle.allProcesses()) {
             Iterator<ProcessHandle> candidates =
@@ -65,7 +67,7 @@ final class QemuProcess {
                 ProcessHandle candidate = candidates.next();
                 // The handle knows its process by its start, too, and was there before this look: no recycled id
                 // passes.
-                if (isVmOf(candidate, runDirectory, binary) && candidate.isAlive()) {
+                if (isVm(candidate, directory, name, binary) && candidate.isAlive()) {
                     return Optional.of(new QemuProcess(candidate, Optional.empty()));
                 }
             }
@@ -81,32 +83,34 @@ final class QemuProcess {
         }
     }
 
-    private static boolean isVmOf(ProcessHandle process, Path runDirectory, String binary) throws IOException {
+    private static boolean isVm(ProcessHandle process, Object directory, String name, String binary)
+            throws IOException {
         Path proc = PROC.resolve(Long.toString(process.pid()));
         try {
-            if (!Objects.equals(fileKey(proc.resolve("cwd")), fileKey(runDirectory))) {
+            if (!directory.equals(fileKey(proc.resolve("cwd")))) {
                 return false;
             }
             List<String> arguments =
                     List.of(Files.readString(proc.resolve("cmdline")).split("\0", -1));
-            int name = arguments.indexOf("-name");
-            if (name < 0
-                    || name + 1 >= arguments.size()
-                    || !arguments
-                            .get(name + 1)
-                            .equals(runDirectory.getFileName().toString())) {
+            int option = arguments.indexOf("-name");
+            if (option < 0
+                    || option + 1 >= arguments.size()
+                    || !arguments.get(option + 1).equals(name)) {
                 return false;
             }
             String program = fileName(Files.readSymbolicLink(proc.resolve("exe")));
             return program.contains("qemu")
                     || program.equals(fileName(Path.of(binary)))
                     || LAUNCHERS.contains(fileName(Path.of(arguments.get(0))));
+        } catch (NoSuchFileException e) {
+            // It is ending, or has ended.
+            return false;
         } catch (AccessDeniedException e) {
             // Somebody else's, which Forrest, unless it changed its user, cannot have started.
             LOG.trace("{} cannot be looked at", process, e);
             return false;
         } catch (IOException e) {
-            if (process.isAlive() && !isZombie(process)) {
+            if (process.isAlive()) {
                 throw e;
             }
             return false;
@@ -122,14 +126,18 @@ final class QemuProcess {
         return Optional.ofNullable(path.getFileName()).map(Path::toString).orElse("");
     }
 
-    /** One whose parent does not care for it stays as a zombie, which does nothing any more. */
+    /**
+     * Whether nothing is left of it but its exit code, which its parent may never ask for. As long as one of its threads
+     * is stuck in the kernel, it may still write.
+     */
     private static boolean isZombie(ProcessHandle process) {
-        try {
-            String stat =
-                    Files.readString(PROC.resolve(Long.toString(process.pid())).resolve("stat"));
+        Path proc = PROC.resolve(Long.toString(process.pid()));
+        try (Stream<Path> threads = Files.list(proc.resolve("task"))) {
+            String stat = Files.readString(proc.resolve("stat"));
             // The name before may contain anything.
-            return stat.startsWith(" Z", stat.lastIndexOf(')') + 1);
-        } catch (IOException e) {
+            return stat.startsWith(" Z", stat.lastIndexOf(')') + 1) && threads.count() == 1;
+        } catch (IOException | UncheckedIOException e) {
+            LOG.trace("{} has ended meanwhile", process, e);
             return false;
         }
     }

@@ -1,8 +1,6 @@
 package io.forrest.vm.qemu;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -11,10 +9,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.apache.commons.exec.CommandLine;
-import org.apache.commons.exec.DefaultExecutor;
-import org.apache.commons.exec.ExecuteWatchdog;
-import org.apache.commons.exec.PumpStreamHandler;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -123,25 +117,14 @@ final class SystemdScope {
     }
 
     private void tryOut(List<String> line) throws IOException {
-        CommandLine command = new CommandLine(line.get(0));
-        line.stream().skip(1).forEach(argument -> command.addArgument(argument, false));
-        command.addArgument(unit("try-" + ProcessHandle.current().pid()), false);
-        command.addArgument("true");
-        ByteArrayOutputStream output = new ByteArrayOutputStream();
-        ExecuteWatchdog watchdog =
-                ExecuteWatchdog.builder().setTimeout(longestTry).get();
-        DefaultExecutor executor = DefaultExecutor.builder().get();
-        executor.setStreamHandler(new PumpStreamHandler(output));
-        executor.setWatchdog(watchdog);
-        try {
-            executor.execute(command);
-        } catch (IOException e) {
-            String words = output.toString(StandardCharsets.UTF_8).strip();
-            throw new IOException(
-                    watchdog.killedProcess()
-                            ? systemdRun + " does not answer within " + longestTry.toSeconds() + " s."
-                            : words.isEmpty() ? e.getMessage() + "." : words,
-                    e);
+        List<String> command = new ArrayList<>(line);
+        command.addAll(List.of(unit("try-" + ProcessHandle.current().pid()), "--", "true"));
+        ShortRun run = ShortRun.of(command, Path.of("/"), longestTry);
+        if (run.exitCode().isEmpty()) {
+            throw new IOException(systemdRun + " does not answer within " + longestTry.toSeconds() + " s.");
+        }
+        if (run.exitCode().getAsInt() != 0) {
+            throw new IOException(run.output() + ".");
         }
     }
 }

@@ -50,8 +50,14 @@ record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
     /** Empty if no VM was ever started there. */
     static Optional<VmRecord> read(Path runDirectory) throws IOException {
         Path file = runDirectory.resolve(FILE);
+        byte[] text;
         try {
-            JsonNode json = JSON.readTree(Files.readAllBytes(file));
+            text = Files.readAllBytes(file);
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        }
+        try {
+            JsonNode json = JSON.readTree(text);
             List<String> disks = new ArrayList<>();
             json.required(DISKS).forEach(disk -> disks.add(disk.asText()));
             Optional<VmExit> exit = Optional.ofNullable(json.get(EXIT))
@@ -59,9 +65,7 @@ record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
                             VmExit.Kind.valueOf(how.required(KIND).asText()),
                             how.required(REASON).asText()));
             return Optional.of(new VmRecord(disks, json.required(STOPPING).asBoolean(), exit));
-        } catch (NoSuchFileException e) {
-            return Optional.empty();
-        } catch (IllegalArgumentException e) {
+        } catch (IOException | IllegalArgumentException e) {
             throw new IOException(file + " is damaged: " + e.getMessage(), e);
         }
     }

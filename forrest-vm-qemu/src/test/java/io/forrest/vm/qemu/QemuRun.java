@@ -1,0 +1,168 @@
+package io.forrest.vm.qemu;
+
+import io.forrest.domain.DataSize;
+import io.forrest.domain.MachineId;
+import io.forrest.spi.PluginException;
+import io.forrest.spi.Vm;
+import io.forrest.spi.VmExit;
+import io.forrest.spi.VmSpec;
+import io.forrest.testing.TestConfigs;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+
+/** A run directory with a guest whose end a test decides on. */
+final class QemuRun implements AutoCloseable {
+    /** Says K on the first serial port. */
+    private static final int[] SAY_K = {0xBA, 0xF8, 0x03, 0xB0, 'K', 0xEE};
+
+    /** Waits for a byte on the second serial port (in 0x2fd; test 1; jz), then powers off. */
+    static final int[] POWER_OFF_WHEN_TOLD = {
+        0xBA, 0xFD, 0x02, 0xEC, 0xA8, 0x01, 0x74, 0xFB, 0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4, 0xEB, 0xFD
+    };
+
+    /** Powers off at once. */
+    static final int[] POWER_OFF = {0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4, 0xEB, 0xFD};
+
+    /** Goes on saying K. */
+    static final int[] SAY_MORE = {0xEE, 0xEB, 0xFD};
+
+    private static final long PATIENCE_SECONDS = 60;
+
+    final Path directory;
+    private final List<QemuHypervisor> hypervisors = new ArrayList<>();
+
+    /** With a guest that says K and then does this. */
+    QemuRun(int... code) throws IOException {
+        directory = Files.createDirectory(Files.createTempDirectory("qemu")
+                .resolve(MachineId.random(TestConfigs.typeId("build")).runnerName()));
+        byte[] disk = QemuProbe.bootDisk();
+        for (int i = 0; i < SAY_K.length; i++) {
+            disk[i] = (byte) SAY_K[i];
+        }
+        for (int i = 0; i < code.length; i++) {
+            disk[SAY_K.length + i] = (byte) code[i];
+        }
+        Files.write(disk(), disk);
+    }
+
+    /** A hypervisor as the next process has it. */
+    QemuHypervisor hypervisor() {
+        QemuHypervisor hypervisor =
+                new QemuHypervisor(QemuSettings.of(Map.of("accelerator", "tcg")), new SystemdScope());
+        hypervisors.add(hypervisor);
+        return hypervisor;
+    }
+
+    Path disk() {
+        return directory.resolve("disk.img");
+    }
+
+    Path log() {
+        return directory.resolve("log.txt");
+    }
+
+    /** What is started in a directory that has a machine's name. */
+    static VmSpec spec(Path directory, Path disk) {
+        return new VmSpec(
+                new MachineId(
+                        TestConfigs.typeId("build"), directory.getFileName().toString()),
+                directory,
+                1,
+                DataSize.parse("64M"),
+                List.of(disk),
+                directory.resolve("log.txt"),
+                Optional.of(directory.resolve("shell.sock")),
+                List.of(),
+                List.of(),
+                Optional.empty());
+    }
+
+    /** Starts the VM, and returns when its guest runs. Before that QEMU has no handlers, and any signal kills it. */
+    Vm start(QemuHypervisor hypervisor) throws Exception {
+        Vm vm = hypervisor.start(spec(directory, disk()));
+        awaitGuest();
+        return vm;
+    }
+
+    /** As {@link #start(QemuHypervisor)}; nobody watches it any more. */
+    Vm startAndLetGo() throws Exception {
+        QemuHypervisor hypervisor = hypervisor();
+        Vm vm = start(hypervisor);
+        hypervisor.close();
+        return vm;
+    }
+
+    void awaitGuest() throws Exception {
+        eventually(
+                "the guest speaks",
+                () -> Files.exists(log())
+                        && Files.readString(log(), StandardCharsets.ISO_8859_1).contains("K"));
+    }
+
+    /** Has {@link #POWER_OFF_WHEN_TOLD} power off. */
+    void tell() throws IOException {
+        try (SocketChannel shell = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            shell.connect(UnixDomainSocketAddress.of(directory.resolve("shell.sock")));
+            shell.write(ByteBuffer.wrap(new byte[] {'!'}));
+        }
+    }
+
+    /** A client of QEMU's monitor of its own. */
+    QmpClient monitor() throws Exception {
+        QmpClient qmp = QmpClient.open();
+        qmp.connect(directory);
+        return qmp;
+    }
+
+    /** Waits for the guest's power-off, without telling anybody. */
+    void awaitPowerOff() throws Exception {
+        try (QmpClient qmp = monitor()) {
+            while (!qmp.runState().equals("shutdown")) {
+                qmp.awaitEvent();
+            }
+        }
+    }
+
+    /** Finds the VM as the next process does. */
+    Vm find() throws PluginException {
+        return hypervisor().find(directory).orElseThrow();
+    }
+
+    static VmExit await(Vm vm) throws Exception {
+        return vm.exit().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    }
+
+    static void signal(long process, String signal) throws Exception {
+        // The shell's own: minimal hosts have no program for it.
+        new ProcessBuilder("sh", "-c", "kill " + signal + " " + process).start().waitFor();
+    }
+
+    static void eventually(String what, Callable<Boolean> condition) throws Exception {
+        long deadlineNanos = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (!condition.call()) {
+            if (System.nanoTime() > deadlineNanos) {
+                throw new AssertionError("not within " + PATIENCE_SECONDS + " s: " + what);
+            }
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Leaves nothing running. */
+    @Override
+    public void close() throws IOException {
+        QemuProcess.find(directory, "qemu-system-x86_64").ifPresent(QemuProcess::kill);
+        hypervisors.forEach(QemuHypervisor::close);
+    }
+}
