@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forrest.config.MachineType;
 import io.forrest.domain.JobId;
+import io.forrest.domain.MachineId;
 import io.forrest.fleet.MachineOutcome;
 import io.forrest.fleet.MachineSnapshot;
 import io.forrest.fleet.MachineState;
@@ -339,21 +340,35 @@ public class ForrestFailuresTest {
     }
 
     @Test
-    public void aStartTimeoutSetsTheMachinesOwnImageAside() throws Exception {
+    public void twoStartTimeoutsInARowSetTheMachinesOwnImageAside() throws Exception {
         rig.images.put(
                 build.id(), new byte[] {'b', 'a', 'd'}, rig.clock.instant().plus(Duration.ofDays(9999)));
         rig.hypervisor.guest(ForrestRig.idle());
         rig.start();
         rig.queue(build);
-        FakeVm vm = rig.nextVm();
-        rig.told.await(vm.spec().machine(), MachineState.STARTING);
-        rig.clock.advance(Duration.ofMinutes(15));
-        MachineSnapshot gone = rig.told.awaitEnd(build.id());
-        assertThat(gone.reason()).contains("did not come online within PT15M");
-        rig.assertNothingLeftOf(gone.id());
+        timeOutTheStart(rig.nextVm());
+        assertThat(rig.images.setAside(build.id())).isEmpty();
+        rig.advance(Duration.ofMinutes(5));
+        timeOutTheStart(rig.nextVm());
         ForrestRig.eventually("set aside", () -> rig.images.setAside(build.id()).isPresent());
         rig.advance(Duration.ofMinutes(5));
         assertThat(Files.readString(rig.nextVm().disk(ForrestRig.DISK))).startsWith("debian");
+    }
+
+    /** The forge says to the end that the runner is offline. */
+    private void timeOutTheStart(FakeVm vm) throws Exception {
+        MachineId machine = vm.spec().machine();
+        rig.told.await(machine, MachineState.STARTING);
+        // It is asked a second time only once its first answer has been heard.
+        for (int minutes : new int[] {13, 1}) {
+            CountDownLatch asked = new CountDownLatch(1);
+            rig.broker.hooks().beforeEach(FakeRunnerBroker.Call.LIST, asked::countDown);
+            rig.clock.advance(Duration.ofMinutes(minutes));
+            assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
+        }
+        rig.clock.advance(Duration.ofMinutes(1));
+        assertThat(rig.told.await(machine, MachineState.STOPPED).reason()).contains("did not come online within PT15M");
+        rig.assertNothingLeftOf(machine);
     }
 
     @Test

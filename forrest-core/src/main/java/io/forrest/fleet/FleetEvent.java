@@ -36,7 +36,7 @@ public sealed interface FleetEvent {
     /** All of the machine is gone. */
     record MachineGone(MachineId machine, MachineOutcome outcome) implements FleetEvent {}
 
-    /** What became of the wish to withdraw a runner before its VM is ended. */
+    /** What became of the wish to withdraw a runner before its VM is ended, or to remove it afterwards. */
     record RunnerWithdrawn(MachineId machine, RunnerBroker.Removal removal) implements FleetEvent {}
 
     /** The forge could not be asked to withdraw a runner. */
