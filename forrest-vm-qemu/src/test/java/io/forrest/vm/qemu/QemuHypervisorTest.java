@@ -2,6 +2,7 @@ package io.forrest.vm.qemu;
 
 import io.forrest.spi.Hypervisor;
 import io.forrest.spi.HypervisorCapability;
+import io.forrest.spi.Vm;
 import io.forrest.testing.HostNeeds;
 import io.forrest.testing.HypervisorContract;
 import java.io.IOException;
@@ -45,5 +46,10 @@ public class QemuHypervisorTest extends HypervisorContract {
         bootable[0] = (byte) 0xEB;
         bootable[1] = (byte) 0xFE;
         Files.write(disk, bootable);
+    }
+
+    @Override
+    protected void kill(Vm vm) {
+        ProcessHandle.of(vm.processId().orElseThrow()).orElseThrow().destroyForcibly();
     }
 }
