@@ -197,6 +197,7 @@ public final class EmbeddedGitHub implements AutoCloseable {
     @Override
     public void close() {
         webhooks.close();
+        rest.close();
         server.stop(0);
         threads.shutdownNow();
     }

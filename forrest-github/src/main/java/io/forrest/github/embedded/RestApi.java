@@ -31,6 +31,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -62,6 +64,8 @@ final class RestApi implements HttpHandler {
     private final RateLimits rateLimits;
     private final int port;
     private final Map<String, Access> tokens = new ConcurrentHashMap<>();
+
+    private final CountDownLatch closed = new CountDownLatch(1);
 
     // Guarded by itself.
     private final Deque<String> requests = new ArrayDeque<>();
@@ -135,15 +139,26 @@ final class RestApi implements HttpHandler {
                 send(exchange, answer(exchange, body));
                 return;
             }
-            if (fault.get().carriedOut()) {
-                answer(exchange, body);
-            }
+            Optional<Answer> unsent = fault.get().carriedOut() ? Optional.of(answer(exchange, body)) : Optional.empty();
             if (fault.get().status().isPresent()) {
                 misbehave(exchange, fault.get().status().getAsInt(), fault.get());
             } else {
                 note(exchange, "cut");
+                if (fault.get().isHalf() && unsent.flatMap(Answer::body).isPresent()) {
+                    byte[] whole = bytes(unsent.get().body().get());
+                    exchange.sendResponseHeaders(unsent.get().status(), whole.length);
+                    exchange.getResponseBody().write(whole, 0, whole.length / 2);
+                }
+                closed.await(fault.get().silence().toMillis(), TimeUnit.MILLISECONDS);
             }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
+    }
+
+    /** Lets go of requests that get no answer yet. */
+    void close() {
+        closed.countDown();
     }
 
     private void misbehave(HttpExchange exchange, int status, Faults.Fault fault) throws IOException {

@@ -37,6 +37,7 @@ final class WebhookSender implements AutoCloseable {
     static final Duration GITHUBS_PATIENCE = Duration.ofSeconds(10);
 
     private static final Logger LOG = LoggerFactory.getLogger(WebhookSender.class);
+    private static final Duration LONGEST_OVERTAKEN = Duration.ofSeconds(5);
     private static final Pattern STATUS = Pattern.compile("HTTP/1\\.\\d (\\d{3})\\b");
     private static final String END_OF_HEAD = "\r\n\r\n";
     private static final int MOST_ANSWER_BYTES = 64 << 10;
@@ -52,6 +53,7 @@ final class WebhookSender implements AutoCloseable {
     // Only on the sender's thread.
     private final List<Webhook> heldBack = new ArrayList<>();
     private int toHoldBack;
+    private final List<Webhook> overtaken = new ArrayList<>();
 
     // Guarded by itself.
     private final Deque<String> deliveries = new ArrayDeque<>();
@@ -70,7 +72,7 @@ final class WebhookSender implements AutoCloseable {
         });
     }
 
-    private record Webhook(String summary, UUID delivery, String body) {}
+    private record Webhook(String summary, UUID delivery, String body, Faults.WebhookFault fault) {}
 
     void target(WebhookTarget value) {
         target = Optional.of(value);
@@ -91,7 +93,8 @@ final class WebhookSender implements AutoCloseable {
                 event.path("action").asText() + " "
                         + event.path("workflow_job").path("id").asText(),
                 UUID.randomUUID(),
-                event.toString());
+                event.toString(),
+                faults.forWebhook());
         try {
             Future<?> unused =
                     thread.schedule(() -> order(webhook), faults.webhookDelay().toMillis(), TimeUnit.MILLISECONDS);
@@ -116,15 +119,43 @@ final class WebhookSender implements AutoCloseable {
     }
 
     private void deliver(Webhook webhook) {
-        for (int copy = 0; copy < faults.webhookCopies(); copy++) {
-            target.ifPresent(to -> deliver(webhook, to));
+        switch (webhook.fault()) {
+            case DROPPED -> LOG.debug("The webhook \"{}\" is not sent.", webhook.summary());
+            case OVERTAKEN -> {
+                overtaken.add(webhook);
+                // Unless nothing comes after it.
+                Future<?> unused =
+                        thread.schedule(this::deliverOvertaken, LONGEST_OVERTAKEN.toMillis(), TimeUnit.MILLISECONDS);
+            }
+            case DOUBLED -> {
+                deliverCopies(webhook);
+                deliverCopies(webhook);
+            }
+            case FORGED_COPY -> {
+                deliverCopies(webhook);
+                target.ifPresent(to -> deliver(webhook, to, secret + "?"));
+            }
+            case NONE -> deliverCopies(webhook);
         }
     }
 
-    private void deliver(Webhook webhook, WebhookTarget to) {
+    private void deliverCopies(Webhook webhook) {
+        for (int copy = 0; copy < faults.webhookCopies(); copy++) {
+            target.ifPresent(to -> deliver(webhook, to, secret));
+        }
+        deliverOvertaken();
+    }
+
+    private void deliverOvertaken() {
+        List<Webhook> late = List.copyOf(overtaken);
+        overtaken.clear();
+        late.forEach(this::deliverCopies);
+    }
+
+    private void deliver(Webhook webhook, WebhookTarget to, String signedWith) {
         String outcome;
         try {
-            outcome = Integer.toString(post(to, webhook));
+            outcome = Integer.toString(post(to, webhook, signedWith));
         } catch (AsynchronousCloseException e) {
             outcome = "failed: no answer within " + patience.toMillis() + " ms";
         } catch (IOException e) {
@@ -141,12 +172,12 @@ final class WebhookSender implements AutoCloseable {
         }
     }
 
-    private int post(WebhookTarget to, Webhook webhook) throws IOException {
+    private int post(WebhookTarget to, Webhook webhook, String signedWith) throws IOException {
         byte[] body = webhook.body().getBytes(StandardCharsets.UTF_8);
         String head = "POST " + to.path() + " HTTP/1.1\r\nHost: forrest\r\nConnection: close\r\n"
                 + "Content-Type: application/json\r\nContent-Length: " + body.length
                 + "\r\nUser-Agent: GitHub-Hookshot/embedded\r\nX-GitHub-Event: workflow_job\r\nX-GitHub-Delivery: "
-                + webhook.delivery() + "\r\nX-Hub-Signature-256: sha256=" + sign(body) + "\r\n\r\n";
+                + webhook.delivery() + "\r\nX-Hub-Signature-256: sha256=" + sign(body, signedWith) + "\r\n\r\n";
         try (SocketChannel channel = to.open()) {
             // A blocking channel has no timeout, but ends whatever it does when it is closed.
             Future<?> giveUp = timer.schedule(() -> close(channel), patience.toMillis(), TimeUnit.MILLISECONDS);
@@ -192,7 +223,7 @@ final class WebhookSender implements AutoCloseable {
         return Integer.parseInt(status.group(1));
     }
 
-    private String sign(byte[] body) {
+    private static String sign(byte[] body, String secret) {
         try {
             Mac mac = Mac.getInstance("HmacSHA256");
             mac.init(new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));

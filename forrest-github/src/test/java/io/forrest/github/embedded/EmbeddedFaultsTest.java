@@ -117,6 +117,53 @@ public class EmbeddedFaultsTest {
         assertThat(withChance(43)).isNotEqualTo(first);
     }
 
+    @Test
+    public void halfAnAnswerComesThoughTheRequestWasCarriedOut() throws Exception {
+        github.faults().failNext(1, Faults.Fault.half());
+        assertThatThrownBy(this::register).isInstanceOf(IOException.class);
+        assertThat(github.runners()).hasSize(1);
+    }
+
+    @Test
+    public void aSilentConnectionEndsWithoutAnAnswer() throws Exception {
+        github.faults().failNext(1, Faults.Fault.silent(Duration.ofMillis(200)));
+        long startNanos = System.nanoTime();
+        assertThatThrownBy(this::register).isInstanceOf(IOException.class);
+        assertThat(Duration.ofNanos(System.nanoTime() - startNanos)).isGreaterThanOrEqualTo(Duration.ofMillis(200));
+        assertThat(github.runners()).isEmpty();
+    }
+
+    @Test
+    public void aShareOfTheRequestsFailsInAllWaysRepeatably() {
+        List<String> first = outcomes(42);
+        assertThat(outcomes(42)).isEqualTo(first);
+        assertThat(outcomes(43)).isNotEqualTo(first);
+        assertThat(first)
+                .contains("none", "status 500", "status 502", "status 403", "cut", "cut though done", "half", "silent");
+        assertThat(first.stream().filter("none"::equals).count()).isBetween(250L, 350L);
+    }
+
+    /** Of 600 requests, by seed, when half of them fail. */
+    private List<String> outcomes(long seed) {
+        Faults faults = new Faults();
+        faults.randomly(0.5, seed);
+        List<String> outcomes = new ArrayList<>();
+        for (int i = 0; i < 600; i++) {
+            outcomes.add(faults.forRequest().map(EmbeddedFaultsTest::name).orElse("none"));
+        }
+        return outcomes;
+    }
+
+    private static String name(Faults.Fault fault) {
+        if (fault.status().isPresent()) {
+            return "status " + fault.status().getAsInt();
+        }
+        if (fault.isHalf()) {
+            return "half";
+        }
+        return fault.silence().isZero() ? fault.carriedOut() ? "cut though done" : "cut" : "silent";
+    }
+
     private List<Integer> withChance(long seed) throws Exception {
         github.faults().failSometimes(0.5, seed, Faults.Fault.status(500));
         List<Integer> statuses = new ArrayList<>();

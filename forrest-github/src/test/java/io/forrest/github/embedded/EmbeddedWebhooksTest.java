@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -152,6 +153,47 @@ public class EmbeddedWebhooksTest {
         push("three");
         push("four");
         assertThat(inbox.takeSummaries(4)).containsExactly("queued three", "queued two", "queued one", "queued four");
+    }
+
+    @Test
+    public void aShareOfTheWebhooksIsLostDoubledOvertakenOrForgedRepeatably() throws Exception {
+        List<String> first = randomDeliveries(7);
+        assertThat(randomDeliveries(7)).isEqualTo(first);
+        assertThat(first).doesNotHaveDuplicates();
+        List<String> names =
+                first.stream().map(line -> line.substring(0, line.indexOf(' '))).toList();
+        // Some are lost, some come more than once, some too late, and some copies are signed by somebody else.
+        assertThat(names.stream().distinct().count()).isLessThan(30);
+        assertThat(names).isNotEqualTo(names.stream().sorted().toList());
+        assertThat(first).anySatisfy(line -> assertThat(line).endsWith(" false"));
+        assertThat(first).anySatisfy(line -> assertThat(line).endsWith(" true"));
+    }
+
+    /** Of 30 webhooks, as {@code name, which of its copies, whether its signature is good}. */
+    private List<String> randomDeliveries(long seed) throws Exception {
+        github.faults().webhooksRandomly(0.5, seed);
+        for (int i = 100; i < 130; i++) {
+            push("" + i);
+        }
+        github.faults().clear();
+        List<String> lines = new ArrayList<>();
+        // The first lets the last of the others overtake it.
+        push("998");
+        push("999");
+        while (true) {
+            WebhookInbox.Webhook webhook = inbox.take();
+            String name = webhook.summary().replace("queued ", "");
+            if (name.equals("999")) {
+                return lines;
+            }
+            if (name.equals("998")) {
+                continue;
+            }
+            boolean good =
+                    ("sha256=" + hmac(webhook.text())).equals(webhook.headers().get("x-hub-signature-256"));
+            long copy = lines.stream().filter(line -> line.startsWith(name)).count();
+            lines.add(name + " " + copy + " " + good);
+        }
     }
 
     @Test
