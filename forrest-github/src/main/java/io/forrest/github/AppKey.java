@@ -150,6 +150,11 @@ final class AppKey {
         }
     }
 
+    /** Whether it is the very same key. */
+    boolean isSameAs(AppKey other) {
+        return key.equals(other.key);
+    }
+
     /** A JSON Web Token (RFC 7519, RS256) with which the App introduces itself. */
     Secret jsonWebToken(String appId, Instant now) {
         ObjectNode head = JSON.createObjectNode().put("alg", "RS256").put("typ", "JWT");

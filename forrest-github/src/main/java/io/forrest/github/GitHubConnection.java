@@ -9,7 +9,13 @@ import java.net.MalformedURLException;
 import java.net.URI;
 import java.net.URL;
 import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.Random;
+import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.kohsuke.github.GitHub;
 import org.kohsuke.github.GitHubAbuseLimitHandler;
 import org.kohsuke.github.GitHubBuilder;
@@ -28,25 +34,73 @@ import org.kohsuke.github.connector.GitHubConnectorResponse;
 public final class GitHubConnection {
     private static final int UNAUTHORIZED = 401;
 
+    /** As with machines that cannot be started. */
+    private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
+
     private final GitHubConfig config;
-    private final AppKey key;
-    private final Clock clock;
+    private final AppLogin login;
+    private final GitHubClock clock;
     private final RestConnector connector;
     private final Installations installations;
     private final Pauses pauses;
+    private final Reachability reachability;
 
     /** Reads the App's key; asks GitHub nothing yet. Throws {@code BROKEN} if the key is no good. */
     public GitHubConnection(GitHubConfig config, Clock clock) throws PluginException {
-        this(config, clock, new RestConnector());
+        this(config, clock, new RestConnector(), new Random());
     }
 
-    GitHubConnection(GitHubConfig config, Clock clock, RestConnector connector) throws PluginException {
+    /** {@code random}, which is thread-safe, spreads attempts. */
+    GitHubConnection(GitHubConfig config, Clock clock, RestConnector connector, RandomGenerator random)
+            throws PluginException {
         this.config = config;
-        this.clock = clock;
+        this.clock = new GitHubClock(clock);
         this.connector = connector;
-        this.key = AppKey.read(config.keyFile());
-        this.installations = new Installations(this, clock);
-        this.pauses = new Pauses(clock);
+        // What is put off must be possible again when the next poll but one comes.
+        Duration longestPause = min(LONGEST_PAUSE, config.pollingInterval().dividedBy(2));
+        this.login = new AppLogin(config.appId(), config.keyFile(), this.clock, longestPause, random);
+        this.installations = new Installations(this, this.clock, longestPause, random);
+        this.pauses = new Pauses(this.clock);
+        this.reachability = new Reachability(config.apiUrl(), clock);
+    }
+
+    private static Duration min(Duration a, Duration b) {
+        return a.compareTo(b) < 0 ? a : b;
+    }
+
+    /** {@code action} is called whenever GitHub is back after an outage, and returns at once. */
+    void whenBack(Runnable action) {
+        reachability.whenBack(action);
+    }
+
+    /** GitHub's time, as far as it is known. */
+    Instant now() {
+        return clock.instant();
+    }
+
+    /** Whether the log tells why {@code failure}, which a request ended with, had to be. */
+    boolean isKnown(Exception failure) {
+        return reachability.isAway() || KnownTrouble.isAtRootOf(failure);
+    }
+
+    /** Whether requests go unanswered; a single one more may show that they do not any longer. */
+    boolean isAway() {
+        return reachability.isAway();
+    }
+
+    /** How long GitHub is not to be asked for {@code repository}, as far as is known; zero if it may be. */
+    Duration pause(RepositoryId repository) {
+        Instant now = clock.instant();
+        return Stream.of(
+                        pauses.until(Optional.of(repository)),
+                        pauses.until(Optional.empty()),
+                        login.pausedUntil(),
+                        installations.pausedUntil(repository))
+                .flatMap(Optional::stream)
+                .filter(now::isBefore)
+                .max(Comparator.naturalOrder())
+                .map(until -> Duration.between(now, until))
+                .orElse(Duration.ZERO);
     }
 
     /** Fetches what the first request for a repository will need, so that it is a single one. Blocks on the network. */
@@ -56,9 +110,21 @@ public final class GitHubConnection {
 
     /** Calls as the App itself. Every answer that is not a success is an exception. */
     RestAnswer asApp(String method, String path) throws PluginException {
-        Secret token = key.jsonWebToken(config.appId(), clock.instant());
-        RestAnswer answer = send(Optional.empty(), method, address(path), token, new byte[0]);
-        GitHubErrors.throwUnlessGood(method + " " + path, answer, clock.instant());
+        AppLogin.Attempt attempt = login.attempt();
+        login.check(attempt);
+        RestAnswer answer = send(Optional.empty(), method, address(path), login.token(attempt), new byte[0]);
+        AppLogin.Attempt next = login.attempt();
+        if (answer.status() == UNAUTHORIZED && !next.isSameAs(attempt)) {
+            // The answer told GitHub's time, or the key was replaced meanwhile.
+            attempt = next;
+            answer = send(Optional.empty(), method, address(path), login.token(attempt), new byte[0]);
+        }
+        try {
+            GitHubErrors.throwUnlessGood(method + " " + path, answer, clock.instant());
+        } catch (GitHubRefusal e) {
+            throw e.status() == UNAUTHORIZED ? login.refused(attempt, e) : e;
+        }
+        login.taken();
         return answer;
     }
 
@@ -73,8 +139,17 @@ public final class GitHubConnection {
             installations.forget(repository, token);
             answer = send(Optional.of(repository), method, address, installations.token(repository), json);
         }
-        GitHubErrors.throwUnlessGood(method + " " + address.getPath(), answer, clock.instant());
+        try {
+            GitHubErrors.throwUnlessGood(method + " " + address.getPath(), answer, clock.instant());
+        } catch (GitHubRefusal e) {
+            throw noted(repository, e);
+        }
         return answer;
+    }
+
+    /** What to throw for a refusal. A token outlives the suspension of its installation: this may be the first to hear of it. */
+    private PluginException noted(RepositoryId repository, GitHubRefusal refusal) {
+        return refusal.isSuspension() ? installations.refused(repository, refusal) : refusal;
     }
 
     /** {@code path} begins with a slash. */
@@ -116,8 +191,14 @@ public final class GitHubConnection {
                             Optional.ofNullable(request.header("Authorization")).orElse("");
                     installations.forget(repository, Secret.of(authorization.replaceFirst("^Bearer ", "")));
                 } else if (response.statusCode() >= 300) {
-                    GitHubErrors.throwUnlessGood(
-                            request.method() + " " + request.url().getPath(), RestAnswer.of(response), clock.instant());
+                    try {
+                        GitHubErrors.throwUnlessGood(
+                                request.method() + " " + request.url().getPath(),
+                                RestAnswer.of(response),
+                                clock.instant());
+                    } catch (GitHubRefusal e) {
+                        throw noted(repository, e);
+                    }
                 }
                 return response;
             } catch (PluginException e) {
@@ -148,22 +229,32 @@ public final class GitHubConnection {
                     "GitHub points to " + request.url().getAuthority() + ", which is not github.api_url ("
                             + config.apiUrl() + "). No token is sent there.");
         }
+        long startNanos = System.nanoTime();
+        GitHubConnectorResponse response;
         try {
-            GitHubConnectorResponse response = connector.send(request);
-            if (response.statusCode() >= 400) {
-                pauses.note(whose, RestAnswer.of(response).pause());
-            }
-            return response;
+            response = connector.send(request);
         } catch (IOException e) {
             throw noAnswer(e);
         }
+        clock.note(response, Duration.ofNanos(System.nanoTime() - startNanos));
+        try {
+            if (response.statusCode() >= 400) {
+                pauses.note(whose, RestAnswer.of(response).pause());
+            }
+        } catch (IOException e) {
+            throw noAnswer(e);
+        }
+        if (response.statusCode() >= 500) {
+            reachability.failed("it answers " + response.statusCode());
+        } else {
+            reachability.answered();
+        }
+        return response;
     }
 
     private PluginException noAnswer(IOException e) {
-        return new PluginException(
-                PluginException.Kind.RETRY_LATER,
-                "GitHub at " + config.apiUrl() + " does not answer: " + e.getMessage() + ".",
-                e);
+        reachability.failed(String.valueOf(e.getMessage()));
+        return new NoAnswer("GitHub at " + config.apiUrl() + " does not answer: " + e.getMessage() + ".", e);
     }
 
     private static URL url(URI address) throws PluginException {

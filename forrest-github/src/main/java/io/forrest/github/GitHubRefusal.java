@@ -11,6 +11,11 @@ final class GitHubRefusal extends PluginException {
         this.status = status;
     }
 
+    /** Whether somebody suspended the App's installation. */
+    boolean isSuspension() {
+        return status == 403 && getMessage().contains("suspended");
+    }
+
     /** The HTTP status. */
     int status() {
         return status;

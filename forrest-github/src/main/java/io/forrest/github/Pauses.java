@@ -6,15 +6,18 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.kohsuke.github.connector.GitHubConnectorResponse;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Keeps quiet for as long as GitHub asks for ("Rate limits for the REST API" in its documentation): who goes on asking
- * while limited is locked out for longer. Limits count for each installation; this one keeps them for each repository,
- * and one for the App. Thread-safe.
+ * while limited is locked out for longer. Limits count for each installation, which is one for each owner of repositories,
+ * and for the App. Thread-safe.
  */
 final class Pauses {
     /** What GitHub advises where it says no time. */
@@ -23,8 +26,10 @@ final class Pauses {
     /** Limits are counted by the hour; a longer time is a mistake, or a clock's. */
     private static final Duration LONGEST = Duration.ofHours(1);
 
+    private static final Logger LOG = LoggerFactory.getLogger(Pauses.class);
+
     private final Clock clock;
-    private final Map<Optional<RepositoryId>, Instant> until = new ConcurrentHashMap<>();
+    private final Map<Optional<String>, Instant> until = new ConcurrentHashMap<>();
 
     Pauses(Clock clock) {
         this.clock = clock;
@@ -74,23 +79,41 @@ final class Pauses {
         }
     }
 
-    /** Throws {@code RETRY_LATER} while GitHub wants no requests of {@code whose}; empty is the App. */
+    /** Throws {@link KnownTrouble} while GitHub wants no requests of the installation of {@code whose}; empty is the App. */
     void check(Optional<RepositoryId> whose) throws PluginException {
-        Instant end = until.getOrDefault(whose, Instant.MIN);
-        if (clock.instant().isBefore(end)) {
-            throw new PluginException(
+        Optional<Instant> end = until(whose).filter(clock.instant()::isBefore);
+        if (end.isPresent()) {
+            throw new KnownTrouble(
                     PluginException.Kind.RETRY_LATER,
-                    "GitHub wants no requests for " + name(whose) + " until " + end.truncatedTo(ChronoUnit.SECONDS)
-                            + ": too many were made.");
+                    "GitHub wants no requests for " + name(whose) + " until "
+                            + end.get().truncatedTo(ChronoUnit.SECONDS) + ": too many were made.");
         }
     }
 
-    void note(Optional<RepositoryId> whose, Signs signs) {
+    /** The end of the latest pause. */
+    Optional<Instant> until(Optional<RepositoryId> whose) {
+        return Optional.ofNullable(until.get(owner(whose)));
+    }
+
+    synchronized void note(Optional<RepositoryId> whose, Signs signs) {
         Instant now = clock.instant();
-        signs.pause(now).ifPresent(pause -> until.merge(whose, now.plus(pause), (a, b) -> a.isAfter(b) ? a : b));
+        signs.pause(now).map(now::plus).ifPresent(end -> {
+            boolean first = until(whose).filter(now::isBefore).isEmpty();
+            until.merge(owner(whose), end, (a, b) -> a.isAfter(b) ? a : b);
+            if (first) {
+                LOG.warn(
+                        "GitHub is asked too much for {}: nothing more until {}.",
+                        name(whose),
+                        end.truncatedTo(ChronoUnit.SECONDS));
+            }
+        });
+    }
+
+    private static Optional<String> owner(Optional<RepositoryId> whose) {
+        return whose.map(id -> id.owner().toLowerCase(Locale.ROOT));
     }
 
     private static String name(Optional<RepositoryId> whose) {
-        return whose.map(RepositoryId::toString).orElse("the App");
+        return whose.map(id -> "the repositories of " + id.owner()).orElse("the App");
     }
 }

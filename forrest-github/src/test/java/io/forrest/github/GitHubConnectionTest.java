@@ -183,6 +183,7 @@ public class GitHubConnectionTest {
         RepositoryId late = new RepositoryId("late", "one");
         assertThatThrownBy(() -> connection.prepare(late)).isInstanceOf(PluginException.class);
         rig.github.addRepository(late);
+        clock.advance(Duration.ofSeconds(5));
         connection.prepare(late);
     }
 
@@ -266,7 +267,7 @@ public class GitHubConnectionTest {
         int before = rig.github.requests().size();
         PluginException e = refused();
         assertThat(e.kind()).isEqualTo(Kind.RETRY_LATER);
-        assertThat(e).hasMessageContainingAll("acme/firmware", "2026-03-01T10:00:30Z");
+        assertThat(e).hasMessageContainingAll("repositories of acme", "2026-03-01T10:00:30Z");
         assertThat(rig.github.requests()).hasSize(before);
         clock.advance(Duration.ofSeconds(30));
         get();
@@ -281,6 +282,21 @@ public class GitHubConnectionTest {
         rig.github.faults().failNext(1, Fault.status(403, Duration.ofSeconds(30)));
         assertThat(refused().kind()).isEqualTo(Kind.RETRY_LATER);
         connection.asInstallation(other, "GET", connection.address("/repos/other/one/actions/runners"), NO_BODY);
+    }
+
+    @Test
+    public void aLimitOfOneRepositoryIsOneOfAllOfTheInstallation() throws Exception {
+        RepositoryId neighbour = new RepositoryId("acme", "hardware");
+        rig.github.addRepository(neighbour);
+        get();
+        connection.prepare(neighbour);
+        rig.github.faults().failNext(1, Fault.status(403, Duration.ofSeconds(30)));
+        refused();
+        int before = rig.github.requests().size();
+        assertThatThrownBy(() -> connection.asInstallation(
+                        neighbour, "GET", connection.address("/repos/acme/hardware/actions/runners"), NO_BODY))
+                .isInstanceOf(KnownTrouble.class);
+        assertThat(rig.github.requests()).hasSize(before);
     }
 
     @Test

@@ -98,13 +98,48 @@ public class GitHubRunnerBrokerTest {
         assertThat(rig.github.runners()).isEmpty();
     }
 
+    @DataProvider
+    public Object[][] lostAnswers() {
+        return new Object[][] {{Fault.cutThoughDone()}, {Fault.half()}, {Fault.statusThoughDone(502)}};
+    }
+
+    @Test(dataProvider = "lostAnswers")
+    public void aRunnerWhoseRegistrationHadNoAnswerIsRemovedAtOnce(Fault fault) throws Exception {
+        broker.list(Rig.FIRMWARE);
+        rig.github.faults().failNext(1, fault);
+        assertThat(kind(() -> broker.register(machine))).isEqualTo(Kind.RETRY_LATER);
+        assertThat(rig.github.runners()).isEmpty();
+        assertThat(rig.requests("POST /repos/")).hasSize(1);
+    }
+
     @Test
-    public void aRegistrationThatWasCarriedOutThoughItFailedLeavesARunnerThatIsListed() throws Exception {
+    public void aRunnerWhoseRegistrationHadNoAnswerIsRemovedWhenGitHubIsBack() throws Exception {
         broker.list(Rig.FIRMWARE);
         rig.github.faults().failNext(1, Fault.cutThoughDone());
+        // Nor can it be looked for: a GET is sent twice when its connection is cut.
+        rig.github.faults().failNext(2, Fault.cut());
         assertThat(kind(() -> broker.register(machine))).isEqualTo(Kind.RETRY_LATER);
-        assertThat(broker.list(Rig.FIRMWARE)).extracting(RunnerSighting::name).containsExactly(machine.runnerName());
+        assertThat(rig.github.runners()).hasSize(1);
+        assertThat(broker.list(Rig.FIRMWARE)).isEmpty();
+        assertThat(rig.github.runners()).isEmpty();
+    }
+
+    @Test
+    public void runnersOfOthersStayWhenAnAnswerWasLost() throws Exception {
+        MachineId other = MachineId.random(TestConfigs.typeId("build"));
+        broker.register(other);
+        rig.github.faults().failNext(1, Fault.cutThoughDone());
+        assertThat(kind(() -> broker.register(machine))).isEqualTo(Kind.RETRY_LATER);
+        assertThat(rig.github.runners()).extracting(EmbeddedRunner::name).containsExactly(other.runnerName());
+    }
+
+    @Test
+    public void aNameThatIsTakenCostsARequestAndNoRunner() throws Exception {
+        broker.register(machine);
+        int before = rig.github.requests().size();
         assertThatThrownBy(() -> broker.register(machine)).hasMessageContaining("already exists");
+        assertThat(rig.github.requests()).hasSize(before + 1);
+        assertThat(rig.github.runners()).extracting(EmbeddedRunner::name).containsExactly(machine.runnerName());
     }
 
     @DataProvider

@@ -21,10 +21,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 
 /** An embedded GitHub, and what Forrest needs to work with it. */
 final class Rig implements AutoCloseable {
     static final RepositoryId FIRMWARE = new RepositoryId("acme", "firmware");
+
+    private static final long SEED = 1;
 
     final EmbeddedGitHub github;
     final Clock clock;
@@ -52,12 +55,17 @@ final class Rig implements AutoCloseable {
 
     /** To the embedded GitHub. */
     GitHubConnection connection() throws PluginException {
-        return new GitHubConnection(config(), clock);
+        return connection(config(), clock, new RestConnector());
     }
 
     /** To another server, with the App's key of this one. */
     GitHubConnection connection(URI apiUrl, RestConnector connector) throws PluginException {
-        return new GitHubConnection(config(apiUrl, Duration.ofMinutes(15)), clock, connector);
+        return connection(config(apiUrl, Duration.ofMinutes(15)), clock, connector);
+    }
+
+    /** Jitter is the same each time. */
+    GitHubConnection connection(GitHubConfig config, Clock hostClock, RestConnector connector) throws PluginException {
+        return new GitHubConnection(config, hostClock, connector, new Random(SEED));
     }
 
     /** Only the repositories and the section {@code github} matter. */

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
@@ -32,6 +33,7 @@ final class ActionsState {
     private final Clock clock;
     private final BiConsumer<String, EmbeddedJob> events;
     private final Set<RepositoryId> repositories = new ConcurrentSkipListSet<>();
+    private final Map<String, Instant> suspendedOwners = new ConcurrentHashMap<>();
 
     // Guarded by this.
     private final Map<RepositoryId, Map<String, String>> secrets = new HashMap<>();
@@ -52,6 +54,26 @@ final class ActionsState {
 
     void addRepository(RepositoryId repository) {
         repositories.add(repository);
+    }
+
+    void removeRepository(RepositoryId repository) {
+        repositories.remove(repository);
+    }
+
+    void suspend(String owner, boolean suspended) {
+        if (suspended) {
+            suspendedOwners.put(owner, clock.instant());
+        } else {
+            suspendedOwners.remove(owner);
+        }
+    }
+
+    boolean isSuspended(RepositoryId repository) {
+        return suspendedAt(repository).isPresent();
+    }
+
+    Optional<Instant> suspendedAt(RepositoryId repository) {
+        return Optional.ofNullable(suspendedOwners.get(repository.owner()));
     }
 
     synchronized void addSecret(RepositoryId repository, String name, String value) {

@@ -10,6 +10,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** Checks the JSON Web Tokens of the App, as GitHub's page "Generating a JSON Web Token (JWT) for a GitHub App" has them. */
 final class AppTokenCheck {
@@ -17,10 +18,10 @@ final class AppTokenCheck {
     private static final Duration LONGEST_LIFE = Duration.ofMinutes(10);
 
     private final String appId;
-    private final PublicKey key;
+    private final Supplier<PublicKey> key;
     private final Clock clock;
 
-    AppTokenCheck(String appId, PublicKey key, Clock clock) {
+    AppTokenCheck(String appId, Supplier<PublicKey> key, Clock clock) {
         this.appId = appId;
         this.key = key;
         this.clock = clock;
@@ -38,7 +39,7 @@ final class AppTokenCheck {
             JsonNode head = Documents.JSON.readTree(decoder.decode(token.substring(0, first)));
             JsonNode claims = Documents.JSON.readTree(decoder.decode(token.substring(first + 1, second)));
             Signature signature = Signature.getInstance("SHA256withRSA");
-            signature.initVerify(key);
+            signature.initVerify(key.get());
             signature.update(token.substring(0, second).getBytes(StandardCharsets.US_ASCII));
             if (!head.path("alg").asText().equals("RS256")
                     || !signature.verify(decoder.decode(token.substring(second + 1)))) {

@@ -142,7 +142,7 @@ final class Documents {
         return app;
     }
 
-    ObjectNode installation(RepositoryId repository) {
+    ObjectNode installation(RepositoryId repository, Optional<Instant> suspendedAt) {
         int id = installationId(repository);
         ObjectNode account = user(repository.owner(), "Organization");
         ObjectNode installation = JSON.createObjectNode()
@@ -161,7 +161,7 @@ final class Documents {
         installation.set("permissions", permissions());
         installation.set("events", array(List.of("workflow_job")));
         installation.putNull("single_file_name");
-        installation.putNull("suspended_at");
+        installation.put("suspended_at", suspendedAt.map(Documents::time).orElse(null));
         installation.putNull("suspended_by");
         return installation;
     }

@@ -1,15 +1,13 @@
 package io.forrest.github.embedded;
 
-import com.sun.net.httpserver.HttpServer;
 import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
@@ -18,8 +16,7 @@ import java.time.Clock;
 import java.util.Base64;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.CountDownLatch;
 
 /**
  * A GitHub on loopback with one App, installed in the repositories that are added. Thread-safe. Starts when it is made.
@@ -28,22 +25,17 @@ public final class EmbeddedGitHub implements AutoCloseable {
     private static final String APP_ID = "4711";
     private static final String WEBHOOK_SECRET = "the embedded GitHub's webhook secret";
 
-    static {
-        // The JDK's server otherwise adds the 40 ms of a delayed acknowledgement to each answer.
-        System.setProperty("sun.net.httpserver.nodelay", "true");
-    }
-
-    private final KeyPair key;
-    private final HttpServer server;
-    private final ExecutorService threads = Executors.newCachedThreadPool(work -> {
-        Thread thread = new Thread(work, "embedded-github");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private volatile KeyPair key;
+    private final LoopbackServer server;
     private final Faults faults = new Faults();
     private final WebhookSender webhooks = new WebhookSender(WEBHOOK_SECRET, faults, WebhookSender.GITHUBS_PATIENCE);
     private final ActionsState state;
+    private final RunnerService runnerService;
+    private final Documents documents;
     private final RestApi rest;
+
+    /** Requests wait for the constructor's end. */
+    private final CountDownLatch ready = new CountDownLatch(1);
 
     /**
      * A job that somebody pushed.
@@ -74,35 +66,46 @@ public final class EmbeddedGitHub implements AutoCloseable {
         }
     }
 
-    /** Listens on a free port of the loopback interface. */
+    /** Listens on a free port of the loopback interface. {@code clock} is GitHub's. */
     public EmbeddedGitHub(Clock clock) throws IOException {
+        key = newKey();
+        state = new ActionsState(clock, this::send);
+        runnerService = new RunnerService(state);
+        server = new LoopbackServer(clock, this::handle);
+        documents = new Documents(apiUrl().toString(), APP_ID);
+        rest = new RestApi(state, documents, faults, clock, APP_ID, () -> key.getPublic(), server.port());
+        ready.countDown();
+    }
+
+    private static KeyPair newKey() {
         try {
             KeyPairGenerator generator = KeyPairGenerator.getInstance("RSA");
             generator.initialize(2048);
-            key = generator.generateKeyPair();
+            return generator.generateKeyPair();
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has RSA", e);
         }
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 64);
-        Documents documents = new Documents(apiUrl().toString(), APP_ID);
-        state = new ActionsState(clock, (action, job) -> webhooks.send(documents.workflowJobEvent(action, job)));
-        rest = new RestApi(
-                state,
-                documents,
-                faults,
-                clock,
-                APP_ID,
-                key.getPublic(),
-                server.getAddress().getPort());
-        server.setExecutor(threads);
-        server.createContext("/", rest);
-        server.createContext("/runner", new RunnerService(state));
-        server.start();
+    }
+
+    private void send(String action, EmbeddedJob job) {
+        // As with GitHub, an App hears nothing of where it is not installed, or suspended.
+        if (state.hasRepository(job.repository()) && !state.isSuspended(job.repository())) {
+            webhooks.send(documents.workflowJobEvent(action, job));
+        }
+    }
+
+    private void handle(Exchange exchange) throws IOException, InterruptedException {
+        ready.await();
+        if (exchange.uri().getPath().startsWith("/runner/")) {
+            runnerService.handle(exchange);
+        } else {
+            rest.handle(exchange);
+        }
     }
 
     /** For {@code github.api_url}. */
     public URI apiUrl() {
-        return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
+        return URI.create("http://127.0.0.1:" + server.port());
     }
 
     /** For {@code github.app_id}. */
@@ -115,20 +118,53 @@ public final class EmbeddedGitHub implements AutoCloseable {
         return WEBHOOK_SECRET;
     }
 
-    /** Writes the App's private key, in PKCS#8, for {@code github.jwt_key_file}. */
+    /** Writes the App's private key, in PKCS#8, for {@code github.jwt_key_file}; replaces what is there at once. */
     public void writeKey(Path file) throws IOException {
         String base64 = Base64.getMimeEncoder(64, new byte[] {'\n'})
                 .encodeToString(key.getPrivate().getEncoded());
-        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Path next = file.resolveSibling(file.getFileName() + ".new");
+        Files.createFile(next, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.write(
-                file,
+                next,
                 ("-----BEGIN PRIVATE KEY-----\n" + base64 + "\n-----END PRIVATE KEY-----\n")
                         .getBytes(StandardCharsets.US_ASCII));
+        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** Somebody makes a new key and deletes the old one, which is refused from now on; {@link #writeKey} writes the new. */
+    public void replaceKey() {
+        key = newKey();
+    }
+
+    /** Is out of reach from now on, for runners as well: connections end, and new ones are refused. */
+    public void goDown() {
+        server.goDown();
+    }
+
+    /** Can be reached again, at the same address. */
+    public void comeUp() throws IOException {
+        server.comeUp();
     }
 
     /** Adds a repository in which the App is installed. */
     public void addRepository(RepositoryId repository) {
         state.addRepository(repository);
+    }
+
+    /** The App is not installed there any more; its jobs and runners stay. */
+    public void removeRepository(RepositoryId repository) {
+        state.removeRepository(repository);
+        rest.revokeTokens();
+    }
+
+    /** The owner suspends the App's installation, for all of the owner's repositories. */
+    public void suspendInstallation(RepositoryId repository) {
+        state.suspend(repository.owner(), true);
+    }
+
+    /** The owner lets the App work again. */
+    public void unsuspendInstallation(RepositoryId repository) {
+        state.suspend(repository.owner(), false);
     }
 
     /**
@@ -198,7 +234,6 @@ public final class EmbeddedGitHub implements AutoCloseable {
     public void close() {
         webhooks.close();
         rest.close();
-        server.stop(0);
-        threads.shutdownNow();
+        server.close();
     }
 }

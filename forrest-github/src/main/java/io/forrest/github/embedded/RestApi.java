@@ -3,9 +3,6 @@ package io.forrest.github.embedded;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.sun.net.httpserver.Headers;
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpHandler;
 import io.forrest.domain.RepositoryId;
 import java.io.IOException;
 import java.net.URLDecoder;
@@ -34,17 +31,17 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** The REST calls that Forrest makes, with GitHub's checks, answers and headers. */
-final class RestApi implements HttpHandler {
+final class RestApi implements LoopbackServer.Handler {
     private static final Duration TOKEN_LIFE = Duration.ofHours(1);
     private static final int MOST_PER_PAGE = 100;
     private static final int MOST_LABELS = 100;
-    private static final int MOST_BODY_BYTES = 1 << 20;
     private static final int MOST_REQUESTS_KEPT = 10_000;
     private static final Pattern RUNNER_NAME = Pattern.compile("\\S{1,64}");
     private static final Pattern REPOSITORY_CALL = Pattern.compile("/repos/([^/]+)/([^/]+)(/.*|)");
@@ -76,7 +73,7 @@ final class RestApi implements HttpHandler {
             Faults faults,
             Clock clock,
             String appId,
-            PublicKey key,
+            Supplier<PublicKey> key,
             int port) {
         this.state = state;
         this.documents = documents;
@@ -92,6 +89,7 @@ final class RestApi implements HttpHandler {
     /** {@code who} is counted for it, if it is known who asked. */
     private record Answer(int status, Optional<JsonNode> body, Optional<String> link, Optional<String> who) {
         static final Answer NOT_FOUND = error(404, "Not Found");
+        static final Answer SUSPENDED = error(403, "This installation has been suspended");
 
         static Answer of(int status, JsonNode body) {
             return new Answer(status, Optional.of(body), Optional.empty(), Optional.empty());
@@ -105,6 +103,10 @@ final class RestApi implements HttpHandler {
             return of(422, Documents.invalid(message));
         }
 
+        byte[] bytes() {
+            return body.map(RestApi::bytes).orElse(new byte[0]);
+        }
+
         Answer countedFor(String name) {
             return new Answer(status, body, link, Optional.of(name));
         }
@@ -116,9 +118,9 @@ final class RestApi implements HttpHandler {
         }
     }
 
-    private void note(HttpExchange exchange, String outcome) {
+    private void note(Exchange exchange, String outcome) {
         synchronized (requests) {
-            requests.add(exchange.getRequestMethod() + " " + exchange.getRequestURI() + " " + outcome);
+            requests.add(exchange.method() + " " + exchange.uri() + " " + outcome);
             if (requests.size() > MOST_REQUESTS_KEPT) {
                 requests.remove();
             }
@@ -130,29 +132,22 @@ final class RestApi implements HttpHandler {
     }
 
     @Override
-    public void handle(HttpExchange exchange) throws IOException {
-        // Closing an exchange that was not answered ends its connection.
-        try (exchange) {
-            byte[] body = exchange.getRequestBody().readNBytes(MOST_BODY_BYTES);
-            Optional<Faults.Fault> fault = faults.forRequest();
-            if (fault.isEmpty()) {
-                send(exchange, answer(exchange, body));
-                return;
+    public void handle(Exchange exchange) throws IOException, InterruptedException {
+        Optional<Faults.Fault> fault = faults.forRequest();
+        if (fault.isEmpty()) {
+            send(exchange, answer(exchange, exchange.body()));
+            return;
+        }
+        Optional<Answer> unsent =
+                fault.get().carriedOut() ? Optional.of(answer(exchange, exchange.body())) : Optional.empty();
+        if (fault.get().status().isPresent()) {
+            misbehave(exchange, fault.get().status().getAsInt(), fault.get());
+        } else {
+            note(exchange, "cut");
+            if (fault.get().isHalf() && unsent.flatMap(Answer::body).isPresent()) {
+                exchange.answerHalf(unsent.get().status(), unsent.get().bytes());
             }
-            Optional<Answer> unsent = fault.get().carriedOut() ? Optional.of(answer(exchange, body)) : Optional.empty();
-            if (fault.get().status().isPresent()) {
-                misbehave(exchange, fault.get().status().getAsInt(), fault.get());
-            } else {
-                note(exchange, "cut");
-                if (fault.get().isHalf() && unsent.flatMap(Answer::body).isPresent()) {
-                    byte[] whole = bytes(unsent.get().body().get());
-                    exchange.sendResponseHeaders(unsent.get().status(), whole.length);
-                    exchange.getResponseBody().write(whole, 0, whole.length / 2);
-                }
-                closed.await(fault.get().silence().toMillis(), TimeUnit.MILLISECONDS);
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            closed.await(fault.get().silence().toMillis(), TimeUnit.MILLISECONDS);
         }
     }
 
@@ -161,24 +156,24 @@ final class RestApi implements HttpHandler {
         closed.countDown();
     }
 
-    private void misbehave(HttpExchange exchange, int status, Faults.Fault fault) throws IOException {
-        fault.retryAfter()
-                .ifPresent(wait -> exchange.getResponseHeaders().set("Retry-After", Long.toString(wait.toSeconds())));
+    private void misbehave(Exchange exchange, int status, Faults.Fault fault) throws IOException {
+        Map<String, String> headers = new LinkedHashMap<>();
+        fault.retryAfter().ifPresent(wait -> headers.put("Retry-After", Long.toString(wait.toSeconds())));
         String words = status == 403 || status == 429
                 ? "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
                 : "Server Error";
         note(exchange, Integer.toString(status));
-        write(exchange, status, bytes(Documents.error(status, words)));
+        write(exchange, status, headers, bytes(Documents.error(status, words)));
     }
 
-    private void send(HttpExchange exchange, Answer answer) throws IOException {
-        byte[] body = answer.body().map(RestApi::bytes).orElse(new byte[0]);
-        Headers headers = exchange.getResponseHeaders();
-        answer.link().ifPresent(link -> headers.set("Link", link));
+    private void send(Exchange exchange, Answer answer) throws IOException {
+        byte[] body = answer.bytes();
+        Map<String, String> headers = new LinkedHashMap<>();
+        answer.link().ifPresent(link -> headers.put("Link", link));
         int status = answer.status();
         if (status == 200) {
             String etag = "W/\"" + sha256(body) + "\"";
-            headers.set("ETag", etag);
+            headers.put("ETag", etag);
             if (asksOnlyIfOther(exchange, etag)) {
                 status = 304;
                 body = new byte[0];
@@ -187,20 +182,18 @@ final class RestApi implements HttpHandler {
         if (answer.who().isPresent()) {
             // An answer "not modified" costs nothing of the rate limit.
             RateLimits.Count count = rateLimits.count(answer.who().get(), status == 304);
-            headers.set("X-RateLimit-Limit", Integer.toString(count.limit()));
-            headers.set("X-RateLimit-Remaining", Integer.toString(count.remaining()));
-            headers.set("X-RateLimit-Reset", Long.toString(count.reset().getEpochSecond()));
-            headers.set("X-RateLimit-Used", Integer.toString(count.used()));
-            headers.set("X-RateLimit-Resource", "core");
+            headers.put("X-RateLimit-Limit", Integer.toString(count.limit()));
+            headers.put("X-RateLimit-Remaining", Integer.toString(count.remaining()));
+            headers.put("X-RateLimit-Reset", Long.toString(count.reset().getEpochSecond()));
+            headers.put("X-RateLimit-Used", Integer.toString(count.used()));
+            headers.put("X-RateLimit-Resource", "core");
         }
         note(exchange, Integer.toString(status));
-        write(exchange, status, body);
+        write(exchange, status, headers, body);
     }
 
-    private static boolean asksOnlyIfOther(HttpExchange exchange, String etag) {
-        List<String> known = Optional.ofNullable(exchange.getRequestHeaders().get("If-None-Match"))
-                .orElse(List.of());
-        return known.stream()
+    private static boolean asksOnlyIfOther(Exchange exchange, String etag) {
+        return exchange.headers("If-None-Match").stream()
                 .flatMap(header -> Stream.of(header.split(",", -1)))
                 .anyMatch(candidate -> candidate.strip().equals(etag));
     }
@@ -209,12 +202,11 @@ final class RestApi implements HttpHandler {
         return tree.toString().getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void write(HttpExchange exchange, int status, byte[] body) throws IOException {
-        exchange.getResponseHeaders().set("Content-Type", "application/json; charset=utf-8");
-        exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
-        if (body.length > 0) {
-            exchange.getResponseBody().write(body);
-        }
+    private static void write(Exchange exchange, int status, Map<String, String> headers, byte[] body)
+            throws IOException {
+        headers.put("Content-Type", "application/json; charset=utf-8");
+        headers.put("X-GitHub-Request-Id", randomText());
+        exchange.answer(status, headers, body);
     }
 
     private static String sha256(byte[] body) {
@@ -225,18 +217,14 @@ final class RestApi implements HttpHandler {
         }
     }
 
-    private static String bearer(HttpExchange exchange) {
-        String header = Optional.ofNullable(exchange.getRequestHeaders().getFirst("Authorization"))
-                .orElse("");
-        return header.replaceFirst("^(?i)(bearer|token) ", "");
+    private static String bearer(Exchange exchange) {
+        return exchange.header("Authorization").orElse("").replaceFirst("^(?i)(bearer|token) ", "");
     }
 
-    private Answer answer(HttpExchange exchange, byte[] body) {
-        String method = exchange.getRequestMethod();
-        String path = exchange.getRequestURI().getPath();
-        if (Optional.ofNullable(exchange.getRequestHeaders().getFirst("User-Agent"))
-                .orElse("")
-                .isBlank()) {
+    private Answer answer(Exchange exchange, byte[] body) {
+        String method = exchange.method();
+        String path = exchange.uri().getPath();
+        if (exchange.header("User-Agent").orElse("").isBlank()) {
             return Answer.error(403, "Request forbidden by administrative rules. Please use a User-Agent header.");
         }
         Matcher call = REPOSITORY_CALL.matcher(path);
@@ -263,8 +251,10 @@ final class RestApi implements HttpHandler {
                     : numbered.matches() ? repository(Long.parseLong(numbered.group(1))) : Optional.empty();
             return repository
                     .filter(id -> Documents.installationId(id) == installation)
-                    .map(id -> asInstallation(
-                            method, ofRepository ? call.group(3) : numbered.group(2), id, exchange, body))
+                    .map(id -> state.isSuspended(id)
+                            ? Answer.SUSPENDED
+                            : asInstallation(
+                                    method, ofRepository ? call.group(3) : numbered.group(2), id, exchange, body))
                     .orElse(Answer.NOT_FOUND);
         });
     }
@@ -301,8 +291,14 @@ final class RestApi implements HttpHandler {
         Matcher tokenCall = TOKEN_CALL.matcher(path);
         if (method.equals("POST") && tokenCall.matches()) {
             int installation = Integer.parseInt(tokenCall.group(1));
-            if (state.repositories().stream().noneMatch(id -> Documents.installationId(id) == installation)) {
+            Optional<RepositoryId> installed = state.repositories().stream()
+                    .filter(id -> Documents.installationId(id) == installation)
+                    .findFirst();
+            if (installed.isEmpty()) {
                 return Answer.NOT_FOUND;
+            }
+            if (state.isSuspended(installed.get())) {
+                return Answer.SUSPENDED;
             }
             String token = "ghs_" + randomText();
             Instant expiresAt = clock.instant().plus(TOKEN_LIFE);
@@ -310,13 +306,12 @@ final class RestApi implements HttpHandler {
             return Answer.of(201, documents.installationToken(token, expiresAt));
         }
         if (method.equals("GET") && repository.isPresent()) {
-            return Answer.of(200, documents.installation(repository.get()));
+            return Answer.of(200, documents.installation(repository.get(), state.suspendedAt(repository.get())));
         }
         return Answer.NOT_FOUND;
     }
 
-    private Answer asInstallation(
-            String method, String call, RepositoryId repository, HttpExchange exchange, byte[] body) {
+    private Answer asInstallation(String method, String call, RepositoryId repository, Exchange exchange, byte[] body) {
         Matcher runnerCall = RUNNER_CALL.matcher(call);
         Matcher jobsCall = JOBS_CALL.matcher(call);
         if (method.equals("DELETE") && runnerCall.matches()) {
@@ -339,7 +334,7 @@ final class RestApi implements HttpHandler {
         };
     }
 
-    private Answer runners(HttpExchange exchange, RepositoryId repository) {
+    private Answer runners(Exchange exchange, RepositoryId repository) {
         return page(
                 exchange,
                 repository,
@@ -350,14 +345,14 @@ final class RestApi implements HttpHandler {
                 Documents::runner);
     }
 
-    private Answer jobs(HttpExchange exchange, RepositoryId repository, long run) {
+    private Answer jobs(Exchange exchange, RepositoryId repository, long run) {
         List<EmbeddedJob> jobs =
                 jobs(repository).filter(job -> job.runId() == run).toList();
         return jobs.isEmpty() ? Answer.NOT_FOUND : page(exchange, repository, "jobs", jobs, documents::job);
     }
 
     /** Newest first, as GitHub shows them. */
-    private Answer runs(HttpExchange exchange, RepositoryId repository) {
+    private Answer runs(Exchange exchange, RepositoryId repository) {
         Map<String, String> query = query(exchange);
         Instant from;
         try {
@@ -449,9 +444,9 @@ final class RestApi implements HttpHandler {
         return HexFormat.of().formatHex(random);
     }
 
-    private static Map<String, String> query(HttpExchange exchange) {
+    private static Map<String, String> query(Exchange exchange) {
         Map<String, String> query = new LinkedHashMap<>();
-        String raw = Optional.ofNullable(exchange.getRequestURI().getRawQuery()).orElse("");
+        String raw = Optional.ofNullable(exchange.uri().getRawQuery()).orElse("");
         for (String part : raw.split("&", -1)) {
             int equals = part.indexOf('=');
             if (equals > 0) {
@@ -465,7 +460,7 @@ final class RestApi implements HttpHandler {
 
     /** One page of a list, with the addresses of the others in {@code Link}. */
     private <T> Answer page(
-            HttpExchange exchange,
+            Exchange exchange,
             RepositoryId repository,
             String name,
             List<T> all,
@@ -489,8 +484,7 @@ final class RestApi implements HttpHandler {
         if (page > 1) {
             others.put("first", 1);
         }
-        String call =
-                REPOSITORY_CALL.matcher(exchange.getRequestURI().getPath()).replaceFirst("$3");
+        String call = REPOSITORY_CALL.matcher(exchange.uri().getPath()).replaceFirst("$3");
         String address = "http://127.0.0.1:" + port + "/repositories/" + Documents.repositoryId(repository)
                 + NUMBERED_REPOSITORY_CALL.matcher(call).replaceFirst("$2");
         String link = others.entrySet().stream()

@@ -1,10 +1,9 @@
 package io.forrest.github.embedded;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpHandler;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -13,9 +12,8 @@ import java.util.Optional;
  * as Forrest can notice. A runner shows its token as {@code Authorization: Bearer}; without one that is valid (any more) the
  * answer is 410, upon which a runner ends.
  */
-final class RunnerService implements HttpHandler {
+final class RunnerService implements LoopbackServer.Handler {
     private static final Duration LONG_POLL = Duration.ofSeconds(20);
-    private static final int MOST_LOG_BYTES = 1 << 20;
     private static final byte[] NOTHING = new byte[0];
 
     private final ActionsState state;
@@ -25,41 +23,34 @@ final class RunnerService implements HttpHandler {
     }
 
     @Override
-    public void handle(HttpExchange exchange) throws IOException {
-        try (exchange) {
-            String authorization = Optional.ofNullable(
-                            exchange.getRequestHeaders().getFirst("Authorization"))
-                    .orElse("");
-            Optional<EmbeddedRunner> runner = state.seen(authorization.replaceFirst("^Bearer ", ""));
-            byte[] body = exchange.getRequestBody().readNBytes(MOST_LOG_BYTES);
-            if (runner.isEmpty()) {
-                answer(exchange, 410, NOTHING);
-                return;
+    public void handle(Exchange exchange) throws IOException, InterruptedException {
+        Optional<EmbeddedRunner> runner =
+                state.seen(exchange.header("Authorization").orElse("").replaceFirst("^Bearer ", ""));
+        byte[] body = exchange.body();
+        if (runner.isEmpty()) {
+            answer(exchange, 410, NOTHING);
+            return;
+        }
+        switch (exchange.method() + " " + exchange.uri().getPath()) {
+            case "POST /runner/session" -> {
+                state.online(runner.get());
+                answer(exchange, 204, NOTHING);
             }
-            switch (exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath()) {
-                case "POST /runner/session" -> {
-                    state.online(runner.get());
-                    answer(exchange, 204, NOTHING);
-                }
-                case "GET /runner/job" -> giveJob(exchange, runner.get());
-                case "POST /runner/log" -> {
-                    state.log(runner.get(), new String(body, StandardCharsets.UTF_8));
-                    answer(exchange, 204, NOTHING);
-                }
-                case "POST /runner/result" -> {
-                    boolean good =
-                            new String(body, StandardCharsets.UTF_8).strip().equals("success");
-                    state.result(runner.get(), good ? "success" : "failure");
-                    answer(exchange, 204, NOTHING);
-                }
-                default -> answer(exchange, 404, NOTHING);
+            case "GET /runner/job" -> giveJob(exchange, runner.get());
+            case "POST /runner/log" -> {
+                state.log(runner.get(), new String(body, StandardCharsets.UTF_8));
+                answer(exchange, 204, NOTHING);
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            case "POST /runner/result" -> {
+                boolean good = new String(body, StandardCharsets.UTF_8).strip().equals("success");
+                state.result(runner.get(), good ? "success" : "failure");
+                answer(exchange, 204, NOTHING);
+            }
+            default -> answer(exchange, 404, NOTHING);
         }
     }
 
-    private void giveJob(HttpExchange exchange, EmbeddedRunner runner) throws IOException, InterruptedException {
+    private void giveJob(Exchange exchange, EmbeddedRunner runner) throws IOException, InterruptedException {
         Optional<EmbeddedJob> job = state.awaitJob(runner, LONG_POLL);
         if (job.isPresent()) {
             answer(exchange, 200, state.script(job.get()).getBytes(StandardCharsets.UTF_8));
@@ -68,10 +59,7 @@ final class RunnerService implements HttpHandler {
         }
     }
 
-    private static void answer(HttpExchange exchange, int status, byte[] body) throws IOException {
-        exchange.sendResponseHeaders(status, body.length == 0 ? -1 : body.length);
-        if (body.length > 0) {
-            exchange.getResponseBody().write(body);
-        }
+    private static void answer(Exchange exchange, int status, byte[] body) throws IOException {
+        exchange.answer(status, Map.of(), body);
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forrest.domain.RepositoryId;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -131,6 +132,17 @@ public class EmbeddedFaultsTest {
         assertThatThrownBy(this::register).isInstanceOf(IOException.class);
         assertThat(Duration.ofNanos(System.nanoTime() - startNanos)).isGreaterThanOrEqualTo(Duration.ofMillis(200));
         assertThat(github.runners()).isEmpty();
+    }
+
+    @Test
+    public void whileItIsDownConnectionsAreRefused() throws Exception {
+        client.get(RUNNERS, token);
+        github.goDown();
+        for (int i = 0; i < 3; i++) {
+            assertThatThrownBy(() -> client.get(RUNNERS, token)).isInstanceOf(ConnectException.class);
+        }
+        github.comeUp();
+        assertThat(client.get(RUNNERS, token).status()).isEqualTo(200);
     }
 
     @Test

@@ -79,7 +79,7 @@ public class GitHubSchemasTest {
                         "GET",
                         REPO + "/installation",
                         200,
-                        documents.installation(TestConfigs.REPOSITORY),
+                        documents.installation(TestConfigs.REPOSITORY, Optional.empty()),
                         "/permissions/actions",
                         "/permissions/administration",
                         "/permissions/metadata")
