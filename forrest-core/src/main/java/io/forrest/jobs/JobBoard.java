@@ -27,6 +27,12 @@ public final class JobBoard {
     /** Longer than any delivery is repeated, and longer than the poller looks back. */
     static final Duration REMEMBER_COMPLETED = Duration.ofHours(26);
 
+    /** A self-hosted runner's job lasts 5 days at most; then GitHub ends it, whether or not anybody hears of that. */
+    static final Duration LONGEST_JOB = Duration.ofDays(5).plusHours(1);
+
+    /** A run that waits for somebody's approval is ended by GitHub after 30 days. */
+    static final Duration LONGEST_WAIT = Duration.ofDays(30).plusHours(1);
+
     private static final int MOST_JOBS = 100_000;
 
     private final Map<JobId, JobObservation> jobs = new HashMap<>();
@@ -70,13 +76,21 @@ public final class JobBoard {
         return List.copyOf(jobs.values());
     }
 
-    /** Drops what nobody can be waiting for any more. */
+    /**
+     * Drops what nobody can be waiting for any more. A job whose end nobody heard of goes when GitHub itself would have ended
+     * it.
+     */
     public void forgetOld(Instant now) {
-        jobs.values().removeIf(job -> {
-            Duration age = Duration.between(job.observedAt(), now);
-            return age.compareTo(job.status() == JobStatus.QUEUED ? LONGEST_QUEUE : REMEMBER_COMPLETED) > 0
-                    && job.status() != JobStatus.IN_PROGRESS;
-        });
+        jobs.values().removeIf(job -> Duration.between(job.observedAt(), now).compareTo(longest(job.status())) > 0);
+    }
+
+    private static Duration longest(JobStatus status) {
+        return switch (status) {
+            case WAITING -> LONGEST_WAIT;
+            case QUEUED -> LONGEST_QUEUE;
+            case IN_PROGRESS -> LONGEST_JOB;
+            case COMPLETED -> REMEMBER_COMPLETED;
+        };
     }
 
     private void forgetOldest() {

@@ -82,6 +82,19 @@ public class JobBoardTest {
     }
 
     @Test
+    public void aJobWhoseEndIsNeverHeardOfIsForgottenWhenGitHubItselfHasEndedIt() {
+        JobBoard fresh = new JobBoard();
+        fresh.observe(job(1, JobStatus.IN_PROGRESS, NOW));
+        fresh.observe(job(2, JobStatus.WAITING, NOW));
+        fresh.forgetOld(NOW.plus(Duration.ofDays(5)));
+        assertThat(fresh.all()).hasSize(2);
+        fresh.forgetOld(NOW.plus(Duration.ofDays(6)));
+        assertThat(fresh.all()).extracting(job -> job.job().value()).containsExactly(2L);
+        fresh.forgetOld(NOW.plus(Duration.ofDays(31)));
+        assertThat(fresh.all()).isEmpty();
+    }
+
+    @Test
     public void onlyTheExactThreeLabelsNameAMachineTypeWhateverTheirCase() {
         assertThat(JobLabels.machineType(List.of("Self-Hosted", "FORREST", "Build")))
                 .contains("Build");

@@ -34,11 +34,17 @@ public final class WebhookReceiver implements JobSource {
     private final ConfigSource config;
     private final Clock clock;
     private final Outlet outlet = new Outlet();
+    private volatile JobSink follower = any -> {};
 
     public WebhookReceiver(GitHubConfig github, ConfigSource config, Clock clock) {
         this.github = github;
         this.config = config;
         this.clock = clock;
+    }
+
+    /** Has {@code sink} hear of each job, too, as long as this source is open: it looks for the end of those jobs. */
+    public void followedBy(JobSink sink) {
+        follower = sink;
     }
 
     @Override
@@ -105,9 +111,11 @@ public final class WebhookReceiver implements JobSource {
             return new WebhookAnswer(204, "Not a status that matters here.");
         }
         JobObservation observation = JobTranslator.observation(job, status.get(), repository, clock.instant(), name());
-        return outlet.tell(observation)
-                ? new WebhookAnswer(200, "Taken.")
-                : new WebhookAnswer(503, "Forrest is not up; it looks for jobs by itself when it is.");
+        if (!outlet.tell(observation)) {
+            return new WebhookAnswer(503, "Forrest is not up; it looks for jobs by itself when it is.");
+        }
+        follower.observe(observation);
+        return new WebhookAnswer(200, "Taken.");
     }
 
     private static RepositoryId repository(String fullName) {

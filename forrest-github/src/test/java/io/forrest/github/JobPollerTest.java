@@ -395,8 +395,68 @@ public class JobPollerTest {
                     new AtomicReference<>(rig.whole(rig.config(), Rig.FIRMWARE)));
             await(next -> true);
             runs.set("[]");
+            clock.advance(Duration.ofMinutes(1));
             await(() -> looksElsewhere(server));
         }
+    }
+
+    @Test
+    public void aJobWhoseRunWasDeletedIsToldOfAsOver() throws Exception {
+        JobId job = queue("build");
+        poll(Rig.FIRMWARE);
+        await(job, JobStatus.QUEUED);
+        rig.github.deleteRun(job);
+        awaitLooks(2);
+        assertThat(seen).noneMatch(next -> next.status() == JobStatus.COMPLETED);
+        clock.advance(Duration.ofMinutes(1));
+        JobObservation end = await(job, JobStatus.COMPLETED);
+        assertThat(end.labels()).containsExactly("self-hosted", "forrest", "build");
+        assertThat(end.runnerName()).isEmpty();
+    }
+
+    @Test
+    public void theEndOfAJobThatOnlyAWebhookToldOfIsLearnedOf() throws Exception {
+        // As after the run of an old commit was run again: it is in none of the lists once it is over.
+        JobId job = queue("again");
+        JobObservation told = new JobObservation(
+                job,
+                rig.github.job(job).runId(),
+                Rig.FIRMWARE,
+                List.of("self-hosted", "forrest", "build"),
+                JobStatus.QUEUED,
+                Optional.empty(),
+                Optional.empty(),
+                clock.instant().plus(Duration.ofDays(3)),
+                "webhook");
+        rig.github.cancelJob(job);
+        clock.advance(Duration.ofDays(3));
+        JobPoller made = poll(Rig.FIRMWARE);
+        awaitLooks(1);
+        assertThat(rig.requests("/jobs")).isEmpty();
+        made.follow(told);
+        await(job, JobStatus.COMPLETED);
+        awaitLooks(1);
+        int reads = rig.requests("/jobs").size();
+        awaitLooks(2);
+        assertThat(rig.requests("/jobs")).hasSize(reads);
+    }
+
+    @Test
+    public void aRepositoryThatBringsABugToLightDoesNotHideTheOthers() throws Exception {
+        JobId job = queue("build");
+        RepositoryId first = new RepositoryId("aaa", "first");
+        rig.github.addRepository(first);
+        rig.github.queueJob(JobRequest.push(first, "build", "build", "true"));
+        ForrestConfig whole = rig.whole(rig.config(), first, Rig.FIRMWARE);
+        JobPoller made = new JobPoller(rig.connection(), rig.config(), () -> whole, clock);
+        poller = Optional.of(made);
+        made.start(observation -> {
+            if (observation.repository().equals(first)) {
+                throw new IllegalStateException("a bug elsewhere");
+            }
+            seen.add(observation);
+        });
+        await(job, JobStatus.QUEUED);
     }
 
     /** Whether the lists were asked for three times without a look at a run in between. */

@@ -11,11 +11,12 @@ import io.forrest.github.embedded.EmbeddedGitHub.JobRequest;
 import io.forrest.github.embedded.Faults.Fault;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.RunnerRegistration;
+import io.forrest.testing.ManualClock;
 import io.forrest.testing.TestConfigs;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -39,10 +40,11 @@ public class SecretsInLogsTest {
 
     @Test
     public void goodDaysAndBadOnesLeaveNoSecretInTheLog() throws Exception {
+        ManualClock clock = new ManualClock(Instant.parse("2026-03-01T10:00:00Z"));
         List<String> secrets = new ArrayList<>();
         BlockingQueue<Object> seen = new LinkedBlockingQueue<>();
         try (CapturedLog log = new CapturedLog();
-                Rig rig = new Rig(Clock.systemUTC())) {
+                Rig rig = new Rig(clock)) {
             Files.readAllLines(rig.keyFile()).stream()
                     .filter(line -> !line.startsWith("-----"))
                     .forEach(secrets::add);
@@ -67,6 +69,8 @@ public class SecretsInLogsTest {
                 // What this request did not meet is not for the next one.
                 rig.github.faults().clear();
             }
+            // A key that was refused is let alone for a while.
+            clock.advance(Duration.ofMinutes(1));
             rig.github.revokeTokens();
             broker.list(Rig.FIRMWARE);
 

@@ -63,6 +63,7 @@ public class WebhookReceiverTest {
         ObjectNode job = event.putObject("workflow_job")
                 .put("id", 50_000_000_001L)
                 .put("run_id", 20_000_000_001L)
+                .put("head_sha", "0123456789abcdef0123456789abcdef01234567")
                 .put("status", status);
         job.putNull("runner_name").putNull("runner_id");
         job.putArray("labels").add("self-hosted").add("forrest").add("build");

@@ -76,8 +76,10 @@ final class LauncherModule extends AbstractModule {
 
     @Provides
     @Singleton
-    WebhookReceiver webhooks(Clock clock) {
-        return new WebhookReceiver(atStart.github(), config, clock);
+    WebhookReceiver webhooks(Clock clock, JobPoller poller) {
+        WebhookReceiver webhooks = new WebhookReceiver(atStart.github(), config, clock);
+        webhooks.followedBy(poller::follow);
+        return webhooks;
     }
 
     @Provides

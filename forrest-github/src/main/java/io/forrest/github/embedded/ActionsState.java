@@ -139,6 +139,11 @@ final class ActionsState {
         }
     }
 
+    synchronized void deleteRun(JobId id) {
+        job(id).runnerId().ifPresent(this::dropRunner);
+        jobs.remove(id.value());
+    }
+
     synchronized EmbeddedJob job(JobId id) {
         return Optional.ofNullable(jobs.get(id.value()))
                 .orElseThrow(() -> new IllegalArgumentException("no job " + id));

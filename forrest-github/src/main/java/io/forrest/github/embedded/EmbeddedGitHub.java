@@ -194,6 +194,11 @@ public final class EmbeddedGitHub implements AutoCloseable {
         state.cancel(job);
     }
 
+    /** Somebody deletes a job's run, and no webhook tells of it. */
+    public void deleteRun(JobId job) {
+        state.deleteRun(job);
+    }
+
     public EmbeddedJob job(JobId job) {
         return state.job(job);
     }
