@@ -1,10 +1,11 @@
 package io.forrest.launcher;
 
 import io.forrest.launcher.bench.BenchCommand;
+import io.forrest.launcher.chaos.ChaosCommand;
 import io.forrest.launcher.demo.DemoCommand;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 import picocli.CommandLine;
@@ -26,10 +27,16 @@ import picocli.CommandLine.Spec;
             MachinesCommand.class,
             DrainCommand.class,
             DemoCommand.class,
-            BenchCommand.class
+            BenchCommand.class,
+            ChaosCommand.class
         })
 public final class Main implements Callable<Integer> {
-    private static final Set<String> SHOW_PROGRESS_THEMSELVES = Set.of("demo", "bench", "check", "drain", "machines");
+    /**
+     * A command that shows its progress itself has no use for the daemon's log; where everything fails, not for warnings
+     * either.
+     */
+    private static final Map<String, String> LOG_LEVELS = Map.of(
+            "demo", "WARN", "bench", "WARN", "check", "WARN", "drain", "WARN", "machines", "WARN", "chaos", "ERROR");
 
     /** The version that Maven gave the jar. */
     static final class Version implements IVersionProvider {
@@ -60,9 +67,9 @@ public final class Main implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
-        // Before the first logger is made. A command that shows its progress itself has no use for the daemon's log.
-        boolean quiet = arguments.length > 0 && SHOW_PROGRESS_THEMSELVES.contains(arguments[0]);
-        System.getProperties().putIfAbsent("forrest.log.level", quiet ? "WARN" : "INFO");
+        // Before the first logger is made.
+        String level = arguments.length > 0 ? LOG_LEVELS.getOrDefault(arguments[0], "INFO") : "INFO";
+        System.getProperties().putIfAbsent("forrest.log.level", level);
         SLF4JBridgeHandler.removeHandlersForRootLogger();
         SLF4JBridgeHandler.install();
         System.exit(commandLine().execute(arguments));

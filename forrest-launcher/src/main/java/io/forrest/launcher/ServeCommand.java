@@ -21,7 +21,7 @@ import picocli.CommandLine.Spec;
         name = "serve",
         description = "Run machines for queued jobs, until SIGTERM or Ctrl-C.",
         mixinStandardHelpOptions = true)
-final class ServeCommand implements Callable<Integer> {
+public final class ServeCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(ServeCommand.class);
 
     @Parameters(
@@ -50,7 +50,8 @@ final class ServeCommand implements Callable<Integer> {
         return serve(daemon, errors);
     }
 
-    static int serve(Daemon daemon, PrintWriter errors) throws InterruptedException {
+    /** Starts it and runs it until SIGTERM or SIGINT; returns the exit code if that is not to be. Called once. */
+    public static int serve(Daemon daemon, PrintWriter errors) throws InterruptedException {
         SystemdNotify systemd = SystemdNotify.fromEnvironment();
         AtomicBoolean failed = new AtomicBoolean();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> end(daemon, systemd, failed), "forrest-shutdown"));

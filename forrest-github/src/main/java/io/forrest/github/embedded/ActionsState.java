@@ -233,6 +233,8 @@ final class ActionsState {
             if (queued.isPresent()) {
                 EmbeddedRunner busy = asking.with(true, true);
                 runners.put(busy.id(), busy);
+                // It was asking until now.
+                lastSeen.put(busy.id(), clock.instant());
                 EmbeddedJob started = queued.get().startedOn(busy, clock.instant());
                 put("in_progress", started);
                 return Optional.of(started);
@@ -262,5 +264,23 @@ final class ActionsState {
     synchronized void result(EmbeddedRunner runner, String conclusion) {
         jobOf(runner).ifPresent(job -> put("completed", job.completed(conclusion, clock.instant())));
         dropRunner(runner.id());
+    }
+
+    /**
+     * Fails the jobs of runners that were not heard of for so long. Such a runner stays, offline and idle, until somebody
+     * removes it; should it come back, it is told that it is gone.
+     */
+    synchronized void loseSilent(Duration silence) {
+        Instant silentSince = clock.instant().minus(silence);
+        List<EmbeddedRunner> lost = runners.values().stream()
+                .filter(EmbeddedRunner::busy)
+                .filter(runner ->
+                        !lastSeen.getOrDefault(runner.id(), Instant.MIN).isAfter(silentSince))
+                .toList();
+        for (EmbeddedRunner runner : lost) {
+            jobOf(runner).ifPresent(job -> put("completed", job.completed("failure", clock.instant())));
+            runners.put(runner.id(), runner.with(false, false));
+            runnersByToken.values().removeIf(id -> id == runner.id());
+        }
     }
 }

@@ -13,6 +13,7 @@ import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.NoSuchAlgorithmException;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
 import java.util.Objects;
@@ -197,6 +198,14 @@ public final class EmbeddedGitHub implements AutoCloseable {
     /** Somebody deletes a job's run, and no webhook tells of it. */
     public void deleteRun(JobId job) {
         state.deleteRun(job);
+    }
+
+    /**
+     * Fails the jobs of busy runners that were not heard of for so long, as GitHub does after some minutes; their runners
+     * stay, offline and idle. The demo's runner is heard of every five seconds.
+     */
+    public void loseSilentRunners(Duration silence) {
+        state.loseSilent(silence);
     }
 
     public EmbeddedJob job(JobId job) {

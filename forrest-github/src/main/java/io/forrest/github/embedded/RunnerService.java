@@ -8,7 +8,7 @@ import java.util.Optional;
 
 /**
  * What the demo's runner talks to: {@code POST session} goes online, {@code GET job} waits for a job's script, {@code POST
- * log} and {@code POST result} report. The real runner's protocol is GitHub's own and not public; this one is as much of it
+ * alive} says that the runner is still at it, {@code POST log} and {@code POST result} report. The real runner's protocol is GitHub's own and not public; this one is as much of it
  * as Forrest can notice. A runner shows its token as {@code Authorization: Bearer}; without one that is valid (any more) the
  * answer is 410, upon which a runner ends.
  */
@@ -36,6 +36,8 @@ final class RunnerService implements LoopbackServer.Handler {
                 state.online(runner.get());
                 answer(exchange, 204, NOTHING);
             }
+            // It was seen, which is all it wanted.
+            case "POST /runner/alive" -> answer(exchange, 204, NOTHING);
             case "GET /runner/job" -> giveJob(exchange, runner.get());
             case "POST /runner/log" -> {
                 state.log(runner.get(), new String(body, StandardCharsets.UTF_8));

@@ -2,6 +2,7 @@ package io.forrest.github.embedded;
 
 import static io.forrest.github.embedded.RawClient.jitRequest;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
@@ -224,6 +225,30 @@ public class EmbeddedRunnersTest {
         runner.takeJob();
         clock.advance(Duration.ofHours(1));
         assertThat(only().online()).isTrue();
+    }
+
+    @Test
+    public void aRunnerThatIsSilentAtWorkLosesItsJobAndIsLeftOffline() throws Exception {
+        GuestRunner silent = online("silent", "build");
+        GuestRunner alive = online("alive", "test");
+        GuestRunner idle = online("idle", "idle");
+        JobId lost = queue("make", "build");
+        JobId kept = queue("test", "test");
+        silent.takeJob();
+        alive.takeJob();
+        clock.advance(Duration.ofSeconds(20));
+        assertThat(alive.alive()).isEqualTo(204);
+        clock.advance(Duration.ofSeconds(10));
+        github.loseSilentRunners(Duration.ofSeconds(30));
+        assertThat(github.job(lost).conclusion()).contains("failure");
+        assertThat(github.job(kept).status()).isEqualTo("in_progress");
+        assertThat(github.runners())
+                .extracting(EmbeddedRunner::name, EmbeddedRunner::online, EmbeddedRunner::busy)
+                .containsExactly(tuple("silent", false, false), tuple("alive", true, true), tuple("idle", true, false));
+        assertThat(silent.end("success")).isEqualTo(410);
+        assertThat(github.job(lost).conclusion()).contains("failure");
+        assertThat(remove(github.runners().get(0)).status()).isEqualTo(204);
+        assertThat(idle.connect()).isEqualTo(204);
     }
 
     @Test

@@ -47,6 +47,10 @@ public final class GuestRunner {
         return answer.statusCode() == 200 ? Optional.of(answer.body()) : Optional.empty();
     }
 
+    public int alive() throws IOException, InterruptedException {
+        return send("POST", "/alive", "").statusCode();
+    }
+
     public int log(String text) throws IOException, InterruptedException {
         return send("POST", "/log", text).statusCode();
     }

@@ -35,6 +35,7 @@ public final class DemoStore implements AutoCloseable {
 
     // Guarded by this.
     private boolean closed;
+    private boolean kept;
 
     private DemoStore(Path work) {
         this.work = work;
@@ -46,44 +47,90 @@ public final class DemoStore implements AutoCloseable {
      * is not possible here.
      */
     public static DemoStore open(Optional<Path> parent, CleanUp cleanUp) throws IOException {
-        Path below = parent.orElse(DEFAULT_PARENT).toAbsolutePath();
-        byte[] random = new byte[8];
-        new SecureRandom().nextBytes(random);
-        // Whoever presses Ctrl-C while it is being made wants it gone, too.
-        DemoStore store = cleanUp.add(
-                new DemoStore(below.resolve("forrest-" + HexFormat.of().formatHex(random))));
+        DemoStore store = below(parent, cleanUp);
         store.make();
         return store;
     }
 
+    /** As {@link #open}, always on an XFS of its own with so many bytes, which may be filled up. Needs root. */
+    public static DemoStore openSmall(Optional<Path> parent, long bytes, CleanUp cleanUp) throws IOException {
+        DemoStore store = below(parent, cleanUp);
+        store.makeSmall(bytes);
+        return store;
+    }
+
+    private static DemoStore below(Optional<Path> parent, CleanUp cleanUp) {
+        Path below = parent.orElse(DEFAULT_PARENT).toAbsolutePath();
+        byte[] random = new byte[8];
+        new SecureRandom().nextBytes(random);
+        // Whoever presses Ctrl-C while it is being made wants it gone, too.
+        return cleanUp.add(
+                new DemoStore(below.resolve("forrest-" + HexFormat.of().formatHex(random))));
+    }
+
     /** Nobody closes it meanwhile. */
     private synchronized void make() throws IOException {
-        if (closed) {
-            throw new IOException("this process is ending");
-        }
-        Path below = work.getParent();
-        Files.createDirectories(below);
-        Files.createDirectory(work, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        Files.createDirectory(directory);
+        makeDirectories();
         if (new ReflinkImageStore(directory).checkHost().isEmpty()) {
             return;
         }
         try {
-            Path file = work.resolve(FILE);
-            try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
-                sparse.setLength(FILE_BYTES);
-            }
-            HostCommand.run("mkfs.xfs", "-q", "-m", "reflink=1", file.toString());
-            HostCommand.runAsRoot("mount", "-o", "loop", file.toString(), directory.toString());
-            if (!HostCommand.isRoot()) {
-                HostCommand.runAsRoot("chown", System.getProperty("user.name"), directory.toString());
-            }
+            mount(FILE_BYTES);
         } catch (IOException e) {
             throw new IOException(
-                    below + " cannot clone files, and an XFS in a file cannot be mounted there: " + e.getMessage()
-                            + ". Give a directory on Btrfs or XFS, or run this as root.",
+                    work.getParent() + " cannot clone files, and an XFS in a file cannot be mounted there: "
+                            + e.getMessage() + ". Give a directory on Btrfs or XFS, or run this as root.",
                     e);
         }
+    }
+
+    /** Nobody closes it meanwhile. */
+    private synchronized void makeSmall(long bytes) throws IOException {
+        makeDirectories();
+        try {
+            mount(bytes);
+        } catch (IOException e) {
+            throw new IOException(
+                    "an XFS in a file cannot be mounted below " + work.getParent() + ": " + e.getMessage()
+                            + ". Run this as root.",
+                    e);
+        }
+    }
+
+    private void makeDirectories() throws IOException {
+        if (closed) {
+            throw new IOException("this process is ending");
+        }
+        Files.createDirectories(work.getParent());
+        Files.createDirectory(work, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Files.createDirectory(directory);
+    }
+
+    private void mount(long bytes) throws IOException {
+        Path file = file();
+        try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+            sparse.setLength(bytes);
+        }
+        HostCommand.run("mkfs.xfs", "-q", "-m", "reflink=1", file.toString());
+        HostCommand.runAsRoot("mount", "-o", "loop", file.toString(), directory.toString());
+        if (!HostCommand.isRoot()) {
+            HostCommand.runAsRoot("chown", System.getProperty("user.name"), directory.toString());
+        }
+    }
+
+    /** What holds the directory's files, if a file does. */
+    public Path file() {
+        return work.resolve(FILE);
+    }
+
+    /** For what is about the store and not in it; on the file system below. */
+    public Path besides() {
+        return work;
+    }
+
+    /** Lets {@link #close} leave the files, for people to look at; it still unmounts. */
+    public synchronized void keep() {
+        kept = true;
     }
 
     /** Files in here can be cloned. */
@@ -101,7 +148,7 @@ public final class DemoStore implements AutoCloseable {
                 && !Files.getAttribute(directory, DEVICE).equals(Files.getAttribute(work, DEVICE));
     }
 
-    /** Removes all of it. A second call does nothing. */
+    /** Removes all of it that is not to be kept. A second call does nothing. */
     @Override
     public synchronized void close() throws IOException {
         if (closed) {
@@ -112,7 +159,7 @@ public final class DemoStore implements AutoCloseable {
             // Lazily: who was told to end in the middle of writing may have a file open.
             HostCommand.cleanUpAsRoot("umount", "--lazy", directory.toString());
         }
-        if (Files.exists(work)) {
+        if (!kept && Files.exists(work)) {
             delete(work);
         }
     }
