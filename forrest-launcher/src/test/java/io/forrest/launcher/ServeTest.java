@@ -105,10 +105,7 @@ public class ServeTest {
 
     private LauncherProcess serve() throws Exception {
         LauncherProcess daemon = new LauncherProcess(work, Map.of(), "serve", "config.yaml");
-        Eventually.holds(
-                "the API of a daemon that said: " + daemon.output(),
-                PATIENCE,
-                () -> Files.exists(work.resolve("base/api.sock")));
+        Eventually.holds("the API", PATIENCE, () -> Files.exists(work.resolve("base/api.sock")));
         return daemon;
     }
 
@@ -181,14 +178,14 @@ public class ServeTest {
         Files.deleteIfExists(work.resolve("base/api.sock"));
         try (LauncherProcess next = serve()) {
             assertGoesOn(vm, runner);
-            // Nobody wants it any more: what is found again can also be ended.
-            gitHub.jobs().forEach(job -> gitHub.cancelJob(job.id()));
-            Eventually.holds(
-                    "its end",
-                    PATIENCE,
-                    () -> qemus().isEmpty()
-                            && gitHub.runners().isEmpty()
-                            && filesInRuns("disk.img").isEmpty());
+            // What is found again can also be ended: its runner has no job.
+            try (LauncherProcess drain = new LauncherProcess(work, Map.of(), "drain")) {
+                assertThat(drain.exitCode()).as(drain.output()).isZero();
+                assertThat(drain.output()).contains(runner + " has ended; 0 left.");
+            }
+            assertThat(qemus()).isEmpty();
+            assertThat(gitHub.runners()).isEmpty();
+            assertThat(filesInRuns("disk.img")).isEmpty();
             next.terminate();
             assertThat(next.exitCode(LONGEST_END)).as(next.output()).isZero();
             assertThat(next.output()).doesNotContain("go on without this Forrest");

@@ -17,7 +17,7 @@ final class ChaosDaemon {
     private static final FleetTimings TIMINGS = FleetTimings.builder()
             .startTimeout(Duration.ofSeconds(60))
             .stopTimeout(Duration.ofSeconds(60))
-            .adoptionGrace(Duration.ofSeconds(10))
+            .jobNewsDelay(Duration.ofSeconds(10))
             .sweep(Duration.ofSeconds(4), Duration.ofSeconds(3), Duration.ofSeconds(10))
             .startRetry(new FleetTimings.Retry(Duration.ofSeconds(1), Duration.ofSeconds(4)))
             .build();

@@ -4,7 +4,6 @@ import io.forrest.Forrest;
 import io.forrest.config.ForrestConfig;
 import io.forrest.config.MachineType;
 import io.forrest.domain.JobId;
-import io.forrest.fleet.FleetTimings;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeHypervisor;
 import io.forrest.testing.FakeJobSource;
@@ -50,7 +49,6 @@ public final class ControlledForrest implements AutoCloseable {
                 .hypervisor(hypervisor)
                 .runnerBroker(broker)
                 .jobSource(jobs)
-                .timings(FleetTimings.DEFAULT.withQuiet(Duration.ofMillis(1), Duration.ofMillis(1)))
                 .clock(clock)
                 .build();
         forrest.start();
