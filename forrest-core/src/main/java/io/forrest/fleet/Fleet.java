@@ -57,6 +57,10 @@ public final class Fleet {
     private final Map<Orphan, Instant> orphansSince = new HashMap<>();
     private final ImageBlame blame;
     private final Map<MachineId, Suspicion> suspicions = new HashMap<>();
+
+    /** What the forge says when their runners are removed tells whether they had a job. */
+    private final Map<MachineId, DiskOrigin> goneWithoutComingUp = new HashMap<>();
+
     private final Set<JobId> complainedAbout = new HashSet<>();
     private Instant nextSweep;
     private Instant nextSighting;
@@ -393,6 +397,11 @@ public final class Fleet {
     }
 
     private void onWithdrawn(FleetEvent.RunnerWithdrawn event) {
+        Optional<DiskOrigin> image = Optional.ofNullable(goneWithoutComingUp.remove(event.machine()));
+        if (event.removal() == RunnerBroker.Removal.REMOVED) {
+            image.ifPresent(suspect -> suspicions.put(
+                    event.machine(), new Suspicion(suspect, clock.instant().plus(timings.jobNewsDelay()))));
+        }
         find(event.machine()).ifPresent(machine -> {
             machine.setWithdrawing(false);
             if (event.removal() == RunnerBroker.Removal.BUSY) {
@@ -411,8 +420,6 @@ public final class Fleet {
                 }
             } else if (machine.state() == MachineState.REGISTERED) {
                 endUnneeded(machine);
-            } else if (event.removal() == RunnerBroker.Removal.REMOVED && machine.endedBeforeItCameUp()) {
-                suspectImage(machine);
             }
             // Of a machine that works or ends, its own end tells the rest.
         });
@@ -432,6 +439,7 @@ public final class Fleet {
     }
 
     private void onWithdrawalFailed(FleetEvent.WithdrawalFailed event) {
+        goneWithoutComingUp.remove(event.machine());
         find(event.machine()).ifPresent(machine -> {
             int failures = machine.withdrawalFailed();
             // A late start is decided on soon anyway; by then the forge should have been asked often enough.
@@ -539,6 +547,9 @@ public final class Fleet {
         }
         move(machine, MachineState.STOPPED, outcome.reason());
         machines.remove(machine.id());
+        if (machine.endedBeforeItCameUp()) {
+            machine.origin().ifPresent(image -> goneWithoutComingUp.put(machine.id(), image));
+        }
         hands.measureSpace();
         tellWhenEmpty();
     }
@@ -712,12 +723,6 @@ public final class Fleet {
     }
 
     /** Its guest powered off before it was seen to come up, and the forge says that its runner never had a job. */
-    private void suspectImage(Machine machine) {
-        machine.origin()
-                .ifPresent(image -> suspicions.put(
-                        machine.id(), new Suspicion(image, clock.instant().plus(timings.jobNewsDelay()))));
-    }
-
     private void blameSuspects(Instant now) {
         suspicions.entrySet().removeIf(suspect -> {
             boolean due = !now.isBefore(suspect.getValue().until());

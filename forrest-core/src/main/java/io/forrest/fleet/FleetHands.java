@@ -15,8 +15,8 @@ public interface FleetHands {
     /**
      * Makes the disk, registers the runner, starts the VM, and when that is gone promotes or removes the disk and
      * removes the runner. Tells {@code DiskCreated}, {@code RunnerRegistered}, {@code VmStarted}, {@code VmExited},
-     * {@code RunnerWithdrawn} if the forge answers to the removal, {@code MachineGone}; or {@code LaunchFailed} in place of
-     * whatever it did not get to.
+     * {@code MachineGone}, or {@code LaunchFailed} in place of whatever it did not get to; at last {@code RunnerWithdrawn},
+     * or {@code WithdrawalFailed} if the forge does not answer.
      */
     void launch(MachineId machine, MachineType type);
 

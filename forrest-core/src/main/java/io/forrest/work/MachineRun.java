@@ -432,9 +432,12 @@ final class MachineRun {
         }
         forge.execute(() -> {
             try {
-                workshop.runners().remove(machine.type().repository(), registered.getAsLong());
+                tell(new FleetEvent.RunnerWithdrawn(
+                        machine,
+                        workshop.runners().remove(machine.type().repository(), registered.getAsLong())));
             } catch (PluginException e) {
                 LOG.info("The runner of {} is left to the sweep: {}", machine, e.getMessage());
+                tell(new FleetEvent.WithdrawalFailed(machine, e.getMessage()));
             } catch (RuntimeException | Error e) {
                 LOG.error("A bug: the runner of {} is left to the sweep.", machine, e);
             }

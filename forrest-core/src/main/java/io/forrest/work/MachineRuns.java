@@ -57,7 +57,9 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     private final ExecutorService finishers = pool("forrest-finish-", FINISH_THREADS);
     private final ExecutorService forge = pool("forrest-forge-", FORGE_THREADS);
     private final ExecutorService refresher = pool("forrest-refresh-", 1);
+    private final ExecutorService measurer = pool("forrest-space-", 1);
     private final AtomicBoolean refreshAsked = new AtomicBoolean();
+    private final AtomicBoolean spaceAsked = new AtomicBoolean();
 
     /** {@code refreshJobs} has the job sources look again. */
     public MachineRuns(Workshop workshop, ConfigSource config, Runnable refreshJobs) {
@@ -219,14 +221,22 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
 
     @Override
     public void measureSpace() {
-        submit(finishers, () -> {
+        // Not behind disks that are synced; and one look at a time is enough.
+        if (spaceAsked.compareAndSet(false, true)) {
+            submit(measurer, () -> {
+                spaceAsked.set(false);
+                measure();
+            });
+        }
+    }
+
+    private void measure() {
             try {
                 workshop.events()
                         .accept(new FleetEvent.SpaceMeasured(workshop.images().freeSpace()));
             } catch (PluginException e) {
                 LOG.warn("How much disk space is free cannot be told: {}", e.getMessage());
             }
-        });
     }
 
     @Override
@@ -325,6 +335,7 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     public void close() {
         launchers.shutdownNow();
         refresher.shutdownNow();
+        measurer.shutdownNow();
         finishers.shutdown();
         try {
             if (!finishers.awaitTermination(LONGEST_LAST_CALLS.toMillis(), TimeUnit.MILLISECONDS)) {

@@ -598,9 +598,9 @@ public class FleetTest {
             MachineId machine = hands.lastLaunched();
             bootUp(machine, true, "v2");
             fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
-            fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
             fleet.accept(
                     new FleetEvent.MachineGone(machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "test")));
+            fleet.accept(new FleetEvent.RunnerWithdrawn(machine, RunnerBroker.Removal.REMOVED));
         }
         clock.advance(Duration.ofMinutes(3));
         fleet.tick();
@@ -692,8 +692,8 @@ public class FleetTest {
         MachineId machine = hands.lastLaunched();
         bootUp(machine, true);
         fleet.accept(new FleetEvent.VmExited(machine, new VmExit(VmExit.Kind.CLEAN, "guest-shutdown")));
-        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, removal));
         fleet.accept(new FleetEvent.MachineGone(machine, new MachineOutcome(MachineOutcome.Disk.DISCARDED, "test")));
+        fleet.accept(new FleetEvent.RunnerWithdrawn(machine, removal));
         return machine;
     }
 
