@@ -311,9 +311,9 @@ public abstract class ImageStoreContract {
         DiskOrigin ofBaseImage = origin();
         for (DiskOrigin origin : List.of(ofBaseMachine, ofBaseImage)) {
             assertThat(origin.ownImage()).isFalse();
-            store.cameUp(origin);
             assertThat(store.setAside(origin, "it does not come up")).isEmpty();
             assertThat(store.reinstate(origin)).isFalse();
+            store.cameUp(origin);
         }
         assertThat(origin(onBaseMachine())).isEqualTo(ofBaseMachine);
     }

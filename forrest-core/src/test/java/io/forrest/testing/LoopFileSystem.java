@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,10 +15,12 @@ import java.util.List;
 public final class LoopFileSystem implements AutoCloseable {
     private static final long XFS_BYTES = 400L << 20;
 
+    private final String type;
     private final Path file;
     private final Path directory;
 
-    private LoopFileSystem(Path file, Path directory) {
+    private LoopFileSystem(String type, Path file, Path directory) {
+        this.type = type;
         this.file = file;
         this.directory = directory;
     }
@@ -38,7 +41,7 @@ public final class LoopFileSystem implements AutoCloseable {
             Path directory = Files.createTempDirectory("forrest-" + type);
             run(mkfs.toString(), "-q", file.toString());
             run("mount", "-o", "loop", file.toString(), directory.toString());
-            return new LoopFileSystem(file, directory);
+            return new LoopFileSystem(type, file, directory);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -47,6 +50,28 @@ public final class LoopFileSystem implements AutoCloseable {
     /** Where it is mounted. */
     public Path directory() {
         return directory;
+    }
+
+    /**
+     * What was not on stable storage is gone, as after a power cut, and the file system is mounted again. Nobody may have a
+     * file open on it. Needs xfs_io for XFS.
+     */
+    public void cutPower() {
+        try {
+            if (type.equals("xfs")) {
+                run(HostNeeds.program("xfs_io").toString(), "-x", "-c", "shutdown", directory.toString());
+                run("umount", directory.toString());
+            } else {
+                // What is in the file now is what the device had been given; unmounting would give it the rest.
+                Path now = file.resolveSibling(file.getFileName() + ".now");
+                run("cp", "--sparse=always", file.toString(), now.toString());
+                run("umount", directory.toString());
+                Files.move(now, file, StandardCopyOption.REPLACE_EXISTING);
+            }
+            run("mount", "-o", "loop", file.toString(), directory.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static void run(String... command) throws IOException {
