@@ -52,6 +52,10 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     private final Runnable refreshJobs;
     private final Map<MachineId, MachineRun> runs = new ConcurrentHashMap<>();
     private final Set<RepositoryId> beingSighted = ConcurrentHashMap.newKeySet();
+
+    /** Where the last look failed. */
+    private final Set<RepositoryId> unsighted = ConcurrentHashMap.newKeySet();
+
     private final MacPool macs;
     private final ExecutorService launchers = pool("forrest-launch-", LAUNCH_THREADS);
     private final ExecutorService finishers = pool("forrest-finish-", FINISH_THREADS);
@@ -254,11 +258,15 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
             workshop.events()
                     .accept(new FleetEvent.RunnersSighted(
                             repository, workshop.runners().list(repository)));
+            unsighted.remove(repository);
         } catch (PluginException e) {
-            LOG.warn(
-                    "The runners of {} could not be looked at, so this sweep skips them: {}",
-                    repository,
-                    e.getMessage());
+            // In an outage it is one line and not one a minute.
+            if (unsighted.add(repository)) {
+                LOG.warn(
+                        "The runners of {} cannot be looked at, which is tried again and again: {}",
+                        repository,
+                        e.getMessage());
+            }
         } finally {
             beingSighted.remove(repository);
         }

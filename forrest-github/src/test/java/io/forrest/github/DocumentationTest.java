@@ -10,7 +10,6 @@ import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.domain.Secret;
 import io.forrest.github.embedded.EmbeddedGitHub;
-import io.forrest.github.embedded.EmbeddedRunner;
 import io.forrest.github.embedded.Faults;
 import io.forrest.github.embedded.WebhookTarget;
 import io.forrest.spi.PluginException;
@@ -59,7 +58,9 @@ public class DocumentationTest {
             github.faults().failNext(1, Faults.Fault.cutThoughDone());
             MachineId machine = MachineId.random(new MachineTypeId(repository, "build"));
             assertThatThrownBy(() -> broker.register(machine)).isInstanceOf(PluginException.class);
-            assertThat(github.runners()).extracting(EmbeddedRunner::name).containsExactly(machine.runnerName());
+            assertThat(github.requests()).contains("POST /repos/acme/firmware/actions/runners/generate-jitconfig cut");
+            // Forrest has looked for the runner that it could not know of, and removed it.
+            assertThat(github.runners()).isEmpty();
 
             // Webhooks go to your server: queued, in_progress, completed.
             github.webhookTarget(WebhookTarget.http(URI.create("http://127.0.0.1:8080/webhook")));

@@ -83,9 +83,9 @@ public class SecretsInLogsTest {
                 poller.start(seen::add);
                 assertThat(seen.poll(30, TimeUnit.SECONDS)).isNotNull();
                 rig.github.revokeTokens();
-                rig.github.faults().failNext(4, Fault.status(401));
                 rig.github.faults().failNext(4, Fault.status(502));
                 rig.github.faults().failNext(4, Fault.cut());
+                rig.github.faults().failNext(4, Fault.status(401));
                 await(() -> log.ofForrest(Level.WARN).stream().anyMatch(line -> line.contains("502")));
             }
             WebhookReceiver receiver = new WebhookReceiver(rig.config(), rig.source(Rig.FIRMWARE), rig.clock);
