@@ -30,6 +30,8 @@ final class GenerationRecord {
     static final String JOB = "job";
     static final String FOUND = "found in place";
 
+    private static final String PACKED_EXTENTS = "packedExtents";
+
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final ObjectWriter WRITER = JSON.writerWithDefaultPrettyPrinter();
 
@@ -125,6 +127,7 @@ final class GenerationRecord {
         setAside();
         number("job");
         number("workflowRun");
+        number(PACKED_EXTENTS);
         for (String name : new String[] {"machine", "repository", "commit", "parent", "modified"}) {
             text(name);
         }
@@ -252,6 +255,15 @@ final class GenerationRecord {
     /** For one that is not to be believed: what is known anyway. */
     GenerationRecord withSize(Instant madeAt, long size) {
         return with("madeAt", madeAt.toString()).with("size", size);
+    }
+
+    /** How many extents the image had when it was last re-packed; 0 if it never was. */
+    long packedExtents() {
+        return number(PACKED_EXTENTS).orElse(0);
+    }
+
+    GenerationRecord withPackedExtents(long extents) {
+        return with(PACKED_EXTENTS, extents);
     }
 
     private GenerationRecord with(String name, String value) {

@@ -1,5 +1,6 @@
 package io.forrest.images;
 
+import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.spi.PluginException;
 import java.nio.file.Path;
@@ -45,6 +46,15 @@ public final class ImageCatalog {
                 .isForeign());
     }
 
+    /** How much data a generation has, as opposed to holes; it may share it with others. Changes nothing. */
+    public DataSize allocated(Generation generation) throws PluginException {
+        return Failures.translating("the data of " + generation.id() + " cannot be counted", () -> {
+            try (OpenFile file = new OpenFile(generation.image())) {
+                return new DataSize(file.dataBytes());
+            }
+        });
+    }
+
     /**
      * Makes a generation the machine image again, and sets all newer ones aside; or a newer one that is set aside.
      *
@@ -83,6 +93,16 @@ public final class ImageCatalog {
      */
     public Generation add(MachineTypeId type, Path raw, String from) throws PluginException {
         return changing(type, () -> files.of(type).add(raw, "imported from " + from));
+    }
+
+    /**
+     * Writes the machine image anew so that it is quick to clone, if it can be in less than half of its extents. Takes as long
+     * as that takes; meanwhile and afterwards it is the same generation.
+     *
+     * @return what was done, for people; empty if there is no machine image, or another one meanwhile
+     */
+    public Optional<String> repack(MachineTypeId type) throws PluginException {
+        return changing(type, files.of(type)::repack);
     }
 
     private static <T> T changing(MachineTypeId type, Failures.Work<T> work) throws PluginException {

@@ -215,7 +215,7 @@ public final class ReflinkImageStore implements ImageStore {
 
     @Override
     public void tidy(Retention retention, Set<DiskOrigin> inUse) throws PluginException {
-        new StoreTidying(files, retention, inUse).run();
+        new StoreTidying(files, retention, inUse, new Repacker()).run();
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
@@ -56,16 +57,30 @@ final class StoreFiles {
     /** The types that have a machine image or generations. */
     NavigableSet<MachineTypeId> types() throws IOException {
         NavigableSet<MachineTypeId> types = new TreeSet<>();
-        for (Path owner : directories(paths.machines())) {
-            for (Path repository : directories(owner)) {
-                try (DirectoryStream<Path> files = Files.newDirectoryStream(repository)) {
-                    for (Path file : files) {
-                        type(file).ifPresent(types::add);
-                    }
+        for (Path repository : repositories()) {
+            try (DirectoryStream<Path> files = Files.newDirectoryStream(repository)) {
+                for (Path file : files) {
+                    type(file).ifPresent(types::add);
                 }
             }
         }
         return types;
+    }
+
+    /** Removes what imports and re-packings that were killed have left. */
+    void removeLeftOvers() throws IOException {
+        for (Path repository : repositories()) {
+            UnfinishedFiles.removeLeftOvers(repository);
+        }
+    }
+
+    /** The directories that machine images are in. */
+    private List<Path> repositories() throws IOException {
+        List<Path> repositories = new ArrayList<>();
+        for (Path owner : directories(paths.machines())) {
+            repositories.addAll(directories(owner));
+        }
+        return repositories;
     }
 
     private static List<Path> directories(Path above) throws IOException {

@@ -7,8 +7,10 @@ import io.forrest.spi.Retention;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,11 +22,13 @@ final class StoreTidying {
     private final StoreFiles files;
     private final Retention retention;
     private final RetentionRule rule;
+    private final Repacker repacker;
     private Optional<PluginException> failure = Optional.empty();
 
-    StoreTidying(StoreFiles files, Retention retention, Set<DiskOrigin> inUse) {
+    StoreTidying(StoreFiles files, Retention retention, Set<DiskOrigin> inUse, Repacker repacker) {
         this.files = files;
         this.retention = retention;
+        this.repacker = repacker;
         this.rule = new RetentionRule(
                 retention, inUse.stream().map(DiskOrigin::version).collect(Collectors.toSet()), files.now());
     }
@@ -37,11 +41,13 @@ final class StoreTidying {
 
     /** Throws the first failure, after all else is done. */
     void run() throws PluginException {
+        attemptLeftOvers();
         for (MachineTypeId type : Failures.translating("the machine images cannot be listed", files::types)) {
             attempt(type, TypeImages::tidy);
             attempt(type, images -> removeBeyond(images.history()));
         }
         attemptSpace();
+        attemptRepack();
         if (failure.isPresent()) {
             throw failure.get();
         }
@@ -66,6 +72,39 @@ final class StoreTidying {
         }
         for (Generation generation : rule.beyond(history)) {
             remove(generation, "the retention keeps no more or none so old");
+        }
+    }
+
+    private void attemptLeftOvers() {
+        try {
+            files.removeLeftOvers();
+        } catch (IOException e) {
+            failed("what was left unfinished cannot be removed", e);
+        }
+    }
+
+    private void attemptRepack() {
+        try {
+            repackWorst();
+        } catch (IOException e) {
+            failed("the machine images cannot be re-packed", e);
+        }
+    }
+
+    /** One at a time: it takes minutes, and its copy shares nothing with the generations before it. */
+    private void repackWorst() throws IOException {
+        NavigableMap<Long, MachineTypeId> fragmented = new TreeMap<>();
+        for (MachineTypeId type : files.types()) {
+            attempt(type, images -> images.fragments(repacker).ifPresent(extents -> fragmented.put(extents, type)));
+        }
+        for (MachineTypeId type : fragmented.descendingMap().values()) {
+            TypeImages images = files.of(type);
+            long leftBytes = files.freeSpace().bytes() - images.spaceToRepack();
+            if (leftBytes >= retention.freeSpace().bytes()) {
+                images.repack().ifPresent(LOG::info);
+                return;
+            }
+            LOG.warn("The image of {} is fragmented, and there is no room to re-pack it.", type);
         }
     }
 

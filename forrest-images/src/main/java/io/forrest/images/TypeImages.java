@@ -15,6 +15,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
@@ -25,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -702,6 +704,82 @@ final class TypeImages {
                 Files.delete(broken);
             }
         }
+    }
+
+    // ---- Fragmentation.
+
+    /** The extents of the machine image's generation, if re-packing it is worthwhile. Changes nothing. */
+    OptionalLong fragments(Repacker repacker) throws IOException {
+        Place place = place();
+        if (place.kind() != Place.Kind.GENERATION) {
+            return OptionalLong.empty();
+        }
+        Optional<Stored> current = stored(place.generation());
+        if (current.isEmpty() || current.get().record().problem().isPresent()) {
+            return OptionalLong.empty();
+        }
+        long extents = Repacker.extents(paths.generation(type, place.generation()));
+        return repacker.isWorthwhile(extents, current.get().record().packedExtents())
+                ? OptionalLong.of(extents)
+                : OptionalLong.empty();
+    }
+
+    /** What {@link #repack} takes up at most. */
+    long spaceToRepack() throws IOException {
+        Place place = place();
+        return place.kind() == Place.Kind.GENERATION
+                ? SparseCopier.spaceOfCopy(paths.generation(type, place.generation()))
+                : 0;
+    }
+
+    /**
+     * Has a copy in few extents take the place of the machine image's generation, and a clone of that the machine image's.
+     * The lock is not held while it is made, so it is for nothing if another generation becomes the machine image meanwhile.
+     *
+     * @return for people, what was done; empty if it was for nothing
+     */
+    Optional<String> repack() throws IOException {
+        Place place = place();
+        Path image = paths.image(type);
+        if (place.kind() != Place.Kind.GENERATION) {
+            return Optional.empty();
+        }
+        int number = place.generation();
+        Path generation = paths.generation(type, number);
+        Object inode = inode(generation);
+        try (UnfinishedFiles unfinished = UnfinishedFiles.in(image.getParent())) {
+            Path copy = unfinished.image();
+            long before = Repacker.extents(generation);
+            try {
+                Repacker.repack(generation, copy);
+            } catch (IOException e) {
+                if (!place().is(number)) {
+                    return Optional.empty();
+                }
+                throw e;
+            }
+            long after = Repacker.extents(copy);
+            return locked(() -> {
+                settle();
+                if (!place().is(number) || !inode.equals(inode(generation))) {
+                    return Optional.empty();
+                }
+                boolean better = after <= before / 2;
+                if (better) {
+                    DurableFiles.rename(copy, generation);
+                    publish(number, GenerationMark.modified(image));
+                }
+                // Otherwise it would be tried again and again.
+                Stored stored = stored(number).orElseThrow();
+                write(number, writable(stored).withPackedExtents(better ? after : before));
+                return Optional.of(id(number) + (better ? " is" : " cannot be") + " re-packed: it has " + before
+                        + " extents, a copy " + after);
+            });
+        }
+    }
+
+    private static Object inode(Path file) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
     }
 
     // ---- Files.
