@@ -6,13 +6,13 @@ import java.util.Locale;
 import java.util.Optional;
 
 /** Finds what somebody meant who mistyped it. */
-final class Suggestion {
+public final class Suggestion {
     private static final int LONGEST = 150;
 
     private Suggestion() {}
 
     /** The candidate that {@code typed} is most likely to be a slip of; empty if it looks like none of them. */
-    static Optional<String> closest(String typed, Collection<String> candidates) {
+    public static Optional<String> closest(String typed, Collection<String> candidates) {
         if (typed.length() > LONGEST) {
             return Optional.empty();
         }

@@ -3,6 +3,7 @@ package io.forrest.launcher;
 import io.forrest.launcher.bench.BenchCommand;
 import io.forrest.launcher.chaos.ChaosCommand;
 import io.forrest.launcher.demo.DemoCommand;
+import io.forrest.launcher.image.ImageCommand;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -26,6 +27,7 @@ import picocli.CommandLine.Spec;
             CheckCommand.class,
             MachinesCommand.class,
             DrainCommand.class,
+            ImageCommand.class,
             DemoCommand.class,
             BenchCommand.class,
             ChaosCommand.class
@@ -36,7 +38,8 @@ public final class Main implements Callable<Integer> {
      * either.
      */
     private static final Map<String, String> LOG_LEVELS = Map.of(
-            "demo", "WARN", "bench", "WARN", "check", "WARN", "drain", "WARN", "machines", "WARN", "chaos", "ERROR");
+            "demo", "WARN", "bench", "WARN", "check", "WARN", "drain", "WARN", "machines", "WARN", "image", "WARN",
+            "chaos", "ERROR");
 
     /** The version that Maven gave the jar. */
     static final class Version implements IVersionProvider {
@@ -62,7 +65,7 @@ public final class Main implements Callable<Integer> {
     }
 
     /** Exit codes: 0 good, 1 what was asked for did not work, 2 it was asked for in a wrong way. */
-    static CommandLine commandLine() {
+    public static CommandLine commandLine() {
         return new CommandLine(new Main()).setCaseInsensitiveEnumValuesAllowed(true);
     }
 

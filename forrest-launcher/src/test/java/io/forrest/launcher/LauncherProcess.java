@@ -46,16 +46,16 @@ public final class LauncherProcess implements AutoCloseable {
         }
     }
 
-    void terminate() {
+    public void terminate() {
         process.destroy();
     }
 
-    void kill() {
+    public void kill() {
         process.destroyForcibly();
     }
 
     /** Waits for its end and returns its exit code. */
-    int exitCode() throws InterruptedException, IOException {
+    public int exitCode() throws InterruptedException, IOException {
         return exitCode(PATIENCE);
     }
 
