@@ -433,8 +433,7 @@ final class MachineRun {
         forge.execute(() -> {
             try {
                 tell(new FleetEvent.RunnerWithdrawn(
-                        machine,
-                        workshop.runners().remove(machine.type().repository(), registered.getAsLong())));
+                        machine, workshop.runners().remove(machine.type().repository(), registered.getAsLong())));
             } catch (PluginException e) {
                 LOG.info("The runner of {} is left to the sweep: {}", machine, e.getMessage());
                 tell(new FleetEvent.WithdrawalFailed(machine, e.getMessage()));

@@ -235,12 +235,12 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     }
 
     private void measure() {
-            try {
-                workshop.events()
-                        .accept(new FleetEvent.SpaceMeasured(workshop.images().freeSpace()));
-            } catch (PluginException e) {
-                LOG.warn("How much disk space is free cannot be told: {}", e.getMessage());
-            }
+        try {
+            workshop.events()
+                    .accept(new FleetEvent.SpaceMeasured(workshop.images().freeSpace()));
+        } catch (PluginException e) {
+            LOG.warn("How much disk space is free cannot be told: {}", e.getMessage());
+        }
     }
 
     @Override

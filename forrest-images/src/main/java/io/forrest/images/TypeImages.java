@@ -620,6 +620,10 @@ final class TypeImages {
             if (current.isPresent() && current.get().number() == to.number()) {
                 return generation(to, place());
             }
+            if (current.isPresent() && current.get().number() > to.number()) {
+                // Fails before anything is changed if it is not ours to set aside.
+                writable(current.get());
+            }
             makeGood(to);
             Generation.SetAside setAside = new Generation.SetAside(reason, clock.instant(), true);
             // From the old to the new ones: until the last one is set aside that is the machine image, then the target

@@ -419,18 +419,20 @@ public class GenerationsTest {
 
     @Test
     public void aRecordOfALaterForrestIsNotWrittenOver() throws Exception {
-        promoteAll("p");
+        promoteAll("op");
         String later = "{\"version\": 2}";
-        Files.writeString(disks.record(1), later);
+        Files.writeString(disks.record(2), later);
         for (ThrowingCallable change : List.<ThrowingCallable>of(
-                () -> catalog.pin(Disks.TYPE, 1),
+                () -> catalog.pin(Disks.TYPE, 2),
+                () -> catalog.rollBack(Disks.TYPE, Optional.of(1), "me"),
                 () -> store.cameUp(disks.origin(store)),
                 () -> store.setAside(disks.origin(store), "it does not come up"))) {
             assertThatThrownBy(change)
                     .isInstanceOf(PluginException.class)
-                    .hasMessageContainingAll("acme/firmware/build@1", "format 2");
+                    .hasMessageContainingAll("acme/firmware/build@2", "format 2");
         }
-        assertThat(Files.readString(disks.record(1))).isEqualTo(later);
+        assertThat(Files.readString(disks.record(2))).isEqualTo(later);
+        assertThat(disks.next(store)).isEqualTo("p");
     }
 
     @Test

@@ -38,8 +38,20 @@ public final class Main implements Callable<Integer> {
      * either.
      */
     private static final Map<String, String> LOG_LEVELS = Map.of(
-            "demo", "WARN", "bench", "WARN", "check", "WARN", "drain", "WARN", "machines", "WARN", "image", "WARN",
-            "chaos", "ERROR");
+            "demo",
+            "WARN",
+            "bench",
+            "WARN",
+            "check",
+            "WARN",
+            "drain",
+            "WARN",
+            "machines",
+            "WARN",
+            "image",
+            "WARN",
+            "chaos",
+            "ERROR");
 
     /** The version that Maven gave the jar. */
     static final class Version implements IVersionProvider {
