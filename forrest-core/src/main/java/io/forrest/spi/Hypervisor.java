@@ -36,7 +36,8 @@ public interface Hypervisor extends AutoCloseable {
      * its {@link Vm#exit} complete: {@link VmExit.Kind#CLEAN} only if the guest's own power-off is certain and all it wrote
      * is still there (the host may have crashed since), and {@link VmExit.Kind#FAILED} if nobody knows how it ended. Empty
      * if none was ever started there, or the files that the hypervisor keeps there are removed. Must never return a process
-     * that merely looks like it.
+     * that merely looks like it. May block for seconds. A stop that an earlier process began is carried on, if need be with no
+     * grace left.
      *
      * <p>A VM that an earlier process was about to {@linkplain Vm#stop stop} has no grace any more.
      *

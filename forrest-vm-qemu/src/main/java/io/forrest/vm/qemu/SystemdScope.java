@@ -59,8 +59,7 @@ final class SystemdScope {
             return chosen;
         }));
         if (!line.isEmpty()) {
-            line.add(unit(machine));
-            line.add("--");
+            line.addAll(List.of("--description=VM " + machine, unit(machine), "--"));
         }
         return line;
     }

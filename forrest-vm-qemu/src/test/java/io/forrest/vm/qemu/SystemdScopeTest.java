@@ -79,6 +79,7 @@ public class SystemdScopeTest {
                             "--collect",
                             "--no-ask-password",
                             "--slice=forrest.slice",
+                            "--description=VM " + machine,
                             "--unit=forrest-vm-" + machine + ".scope",
                             "--");
         }
