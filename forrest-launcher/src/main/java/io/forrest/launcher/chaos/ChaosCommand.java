@@ -3,7 +3,6 @@ package io.forrest.launcher.chaos;
 import io.forrest.failpoint.FailPoint;
 import io.forrest.launcher.Accelerators;
 import io.forrest.launcher.CleanUp;
-import io.forrest.launcher.chaos.Evidence.Generation;
 import io.forrest.launcher.demo.DemoStore;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -30,7 +29,8 @@ import picocli.CommandLine.Spec;
                 "Kill the daemon, VMs and more while real jobs run, and see that nothing is lost; without GitHub.",
         mixinStandardHelpOptions = true)
 public final class ChaosCommand implements Callable<Integer> {
-    private static final int MOST_VIOLATIONS_SHOWN = 8;
+    private static final int MOST_VIOLATIONS_SHOWN = 6;
+    private static final int MOST_LINES_SHOWN = 14;
 
     @Parameters(
             arity = "0..1",
@@ -126,17 +126,11 @@ public final class ChaosCommand implements Callable<Integer> {
         chronicle.say("");
         for (Verifier.Verdict verdict : verdicts) {
             chronicle.say((verdict.isKept() ? "ok    " : "FAIL  ") + verdict.promise());
-            verdict.violations().stream()
-                    .limit(MOST_VIOLATIONS_SHOWN)
-                    .forEach(violation -> chronicle.say("      - " + violation));
-            if (verdict.violations().size() > MOST_VIOLATIONS_SHOWN) {
-                chronicle.say("      and %d more".formatted(verdict.violations().size() - MOST_VIOLATIONS_SHOWN));
-            }
+            show(verdict.violations(), chronicle);
         }
         DaemonKeeper daemons = run.daemons();
-        long generations = evidence.images().values().stream()
-                .mapToLong(images ->
-                        images.generations().stream().map(Generation::number).count())
+        int generations = evidence.images().values().stream()
+                .mapToInt(images -> images.generations().size())
                 .sum();
         long readyMillis = median(daemons.millisToReady());
         chronicle.say("");
@@ -176,6 +170,24 @@ public final class ChaosCommand implements Callable<Integer> {
                                     .count()));
         }
         return verdicts.stream().allMatch(Verifier.Verdict::isKept);
+    }
+
+    /** The first ones on the screen, and all of them in the file. */
+    private static void show(List<String> violations, Chronicle chronicle) {
+        for (int i = 0; i < violations.size(); i++) {
+            List<String> lines = violations.get(i).lines().toList();
+            for (int j = 0; j < lines.size(); j++) {
+                String line = (j == 0 ? "      - " : "") + lines.get(j);
+                if (i < MOST_VIOLATIONS_SHOWN && j < MOST_LINES_SHOWN) {
+                    chronicle.say(line);
+                } else {
+                    chronicle.note(line);
+                }
+            }
+        }
+        if (violations.size() > MOST_VIOLATIONS_SHOWN) {
+            chronicle.say("      and %d more, in chaos.log".formatted(violations.size() - MOST_VIOLATIONS_SHOWN));
+        }
     }
 
     /** 0 if there are none. */

@@ -17,9 +17,11 @@ final class ChaosDaemon {
     private static final FleetTimings TIMINGS = FleetTimings.builder()
             .startTimeout(Duration.ofSeconds(60))
             .stopTimeout(Duration.ofSeconds(60))
-            .jobNewsDelay(Duration.ofSeconds(10))
+            .jobNewsDelay(Duration.ofSeconds(15))
             .sweep(Duration.ofSeconds(4), Duration.ofSeconds(3), Duration.ofSeconds(10))
+            .spaceInterval(Duration.ofSeconds(2))
             .startRetry(new FleetTimings.Retry(Duration.ofSeconds(1), Duration.ofSeconds(4)))
+            .withdrawalRetry(new FleetTimings.Retry(Duration.ofSeconds(1), Duration.ofSeconds(4)))
             .build();
 
     private ChaosDaemon() {}

@@ -41,7 +41,7 @@ final class ChaosRun {
     private static final List<String> BOOKS = List.of("machines", "claimed_ram_bytes", "claimed_disk_bytes");
     private static final Duration LONGEST_LAST_END = Duration.ofSeconds(40);
     private static final Duration FOR_EACH_JOB = Duration.ofSeconds(20);
-    private static final Duration FOR_EACH_END = Duration.ofSeconds(45);
+    private static final Duration FOR_EACH_END = Duration.ofSeconds(90);
 
     /** A daemon that fails for lack of space may take as long to notice. */
     private static final Duration AFTER_A_FULL_STORE = Duration.ofSeconds(10);

@@ -34,6 +34,11 @@ final class Chronicle implements AutoCloseable {
     synchronized void say(String line) {
         screen.println(line);
         screen.flush();
+        note(line);
+    }
+
+    /** A line that only the file has. */
+    synchronized void note(String line) {
         file.println(line);
     }
 
@@ -46,11 +51,6 @@ final class Chronicle implements AutoCloseable {
 
     private String words(Event event) {
         return "%7.1f s  %s".formatted(Duration.between(start, event.at()).toMillis() / 1000.0, event.line());
-    }
-
-    /** When the run was at this moment. */
-    String time(Instant at) {
-        return "%.1f s".formatted(Duration.between(start, at).toMillis() / 1000.0);
     }
 
     /** What happened from one moment to another, as it was said. */

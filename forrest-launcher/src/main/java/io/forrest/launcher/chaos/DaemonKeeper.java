@@ -25,7 +25,7 @@ final class DaemonKeeper implements AutoCloseable {
     private static final Duration LONGEST_START = Duration.ofSeconds(60);
 
     /** For a step that no machine comes to; with machines at work all the time each is passed every few seconds. */
-    private static final Duration LONGEST_WAY_TO_A_STEP = Duration.ofSeconds(30);
+    private static final Duration LONGEST_WAY_TO_A_STEP = Duration.ofSeconds(60);
 
     private static final Duration LONGEST_ORDERLY_END = Duration.ofSeconds(40);
     private static final int MOST_FAILED_STARTS = 5;

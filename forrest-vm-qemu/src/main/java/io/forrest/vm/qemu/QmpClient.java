@@ -25,8 +25,8 @@ final class QmpClient implements AutoCloseable {
     /** Answers to what is asked here are far shorter; a line without end is not from a QEMU in good order. */
     private static final int MOST_LINE_BYTES = 1 << 20;
 
-    /** How many bytes the path of a Unix socket may have. */
-    private static final int MOST_PATH_BYTES = 107;
+    /** How many bytes the path of a Unix socket may have for Java; for the kernel it is one more. */
+    private static final int MOST_PATH_BYTES = 106;
 
     private final SocketChannel channel;
     private final ByteBuffer input = ByteBuffer.allocate(8192).flip();
