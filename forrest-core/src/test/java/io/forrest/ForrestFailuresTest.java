@@ -359,13 +359,15 @@ public class ForrestFailuresTest {
     private void timeOutTheStart(FakeVm vm) throws Exception {
         MachineId machine = vm.spec().machine();
         rig.told.await(machine, MachineState.STARTING);
-        // It is asked a second time only once its first answer has been heard.
-        for (int minutes : new int[] {13, 1}) {
-            CountDownLatch asked = new CountDownLatch(1);
-            rig.broker.hooks().beforeEach(FakeRunnerBroker.Call.LIST, asked::countDown);
+        // A look that comes while the last one is not answered is left out: so whoever is asked thrice was heard twice.
+        int asked = 0;
+        for (int minutes : new int[] {8, 1, 1, 1, 1, 1, 1}) {
+            CountDownLatch look = new CountDownLatch(1);
+            rig.broker.hooks().beforeEach(FakeRunnerBroker.Call.LIST, look::countDown);
             rig.clock.advance(Duration.ofMinutes(minutes));
-            assertThat(asked.await(30, TimeUnit.SECONDS)).isTrue();
+            asked += look.await(3, TimeUnit.SECONDS) ? 1 : 0;
         }
+        assertThat(asked).isGreaterThan(3);
         rig.clock.advance(Duration.ofMinutes(1));
         assertThat(rig.told.await(machine, MachineState.STOPPED).reason()).contains("did not come online within PT15M");
         rig.assertNothingLeftOf(machine);

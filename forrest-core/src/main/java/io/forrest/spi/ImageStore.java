@@ -56,7 +56,8 @@ public interface ImageStore {
 
     /**
      * Sets a machine image aside of which no machine comes up, so that disks are made of the last good generation before
-     * it, or where there is none, of the base. Does nothing when it is not the machine image any more, when a machine
+     * it, or where there is none, of the base. The image of a base machine is only set aside if there is one before it: no
+     * base at all is worse than a bad one. Does nothing when it is not the machine image any more, when a machine
      * ever came up of it, or when {@code origin} is no machine image. It is kept for people to look at.
      *
      * @param reason why, for people; it is kept with the image

@@ -305,7 +305,7 @@ public abstract class ImageStoreContract {
     }
 
     @Test
-    public void aBaseIsNeitherSetAsideNorReinstated() throws Exception {
+    public void aBaseThatNothingCanTakeThePlaceOfIsNeitherSetAsideNorReinstated() throws Exception {
         promote(base, 'b');
         DiskOrigin ofBaseMachine = origin(onBaseMachine());
         DiskOrigin ofBaseImage = origin();
@@ -316,6 +316,20 @@ public abstract class ImageStoreContract {
             store.cameUp(origin);
         }
         assertThat(origin(onBaseMachine())).isEqualTo(ofBaseMachine);
+    }
+
+    @Test
+    public void aBaseMachinesImageMakesWayForTheOneBeforeAndIsReinstated() throws Exception {
+        promote(base, 'a');
+        promote(base, 'b');
+        DiskOrigin image = origin(onBaseMachine());
+        assertThat(image.ownImage()).isFalse();
+        assertThat(store.setAside(image, "it does not come up")).isPresent();
+        Path disk = newDisk();
+        store.createDisk(onBaseMachine(), disk);
+        assertThat(first(disk)).isEqualTo('a');
+        assertThat(store.reinstate(image)).isTrue();
+        assertThat(origin(onBaseMachine())).isEqualTo(image);
     }
 
     @Test

@@ -250,12 +250,14 @@ public final class InMemoryImageStore implements ImageStore {
         hooks.enter(Call.SET_ASIDE);
         synchronized (this) {
             Optional<Map.Entry<MachineTypeId, Image>> found = find(origin);
-            if (!origin.ownImage() || found.isEmpty()) {
+            if (found.isEmpty()) {
                 return Optional.empty();
             }
             MachineTypeId type = found.get().getKey();
             Image image = found.get().getValue();
-            if (image.proven || current(type).filter(image::equals).isEmpty()) {
+            boolean only = newest(type, other -> !other.setAside && !other.equals(image))
+                    .isEmpty();
+            if (image.proven || current(type).filter(image::equals).isEmpty() || (only && !origin.ownImage())) {
                 return Optional.empty();
             }
             image.setAside = true;
@@ -275,7 +277,7 @@ public final class InMemoryImageStore implements ImageStore {
         hooks.enter(Call.REINSTATE);
         synchronized (this) {
             Optional<Map.Entry<MachineTypeId, Image>> found = find(origin);
-            if (!origin.ownImage() || found.isEmpty()) {
+            if (found.isEmpty()) {
                 return false;
             }
             Image image = found.get().getValue();

@@ -184,12 +184,12 @@ public final class ReflinkImageStore implements ImageStore {
 
     @Override
     public Optional<String> setAside(DiskOrigin origin, String reason) throws PluginException {
-        Optional<GenerationId> id = own(origin);
+        Optional<GenerationId> id = GenerationId.parse(origin.version());
         if (id.isEmpty()) {
             return Optional.empty();
         }
         try {
-            return files.of(id.get().type()).setAside(id.get().number(), reason);
+            return files.of(id.get().type()).setAside(id.get().number(), reason, origin.ownImage());
         } catch (IOException e) {
             throw Failures.failed(id.get().spoken() + " cannot be set aside", e);
         }
@@ -197,7 +197,7 @@ public final class ReflinkImageStore implements ImageStore {
 
     @Override
     public boolean reinstate(DiskOrigin origin) throws PluginException {
-        Optional<GenerationId> id = own(origin);
+        Optional<GenerationId> id = GenerationId.parse(origin.version());
         if (id.isEmpty()) {
             return false;
         }
@@ -206,11 +206,6 @@ public final class ReflinkImageStore implements ImageStore {
         } catch (IOException e) {
             throw Failures.failed(id.get().spoken() + " cannot be made the machine image again", e);
         }
-    }
-
-    /** Not a base's: that is for its own machines to prove or to blame. */
-    private static Optional<GenerationId> own(DiskOrigin origin) {
-        return origin.ownImage() ? GenerationId.parse(origin.version()) : Optional.empty();
     }
 
     @Override

@@ -548,9 +548,10 @@ final class TypeImages {
     /**
      * Sets the machine image aside if it is this generation and no machine ever came up from it.
      *
+     * @param mayLeaveNone whether to do so even if there is no good generation before it
      * @return what disks are made of now, if it did
      */
-    Optional<String> setAside(int number, String reason) throws IOException {
+    Optional<String> setAside(int number, String reason, boolean mayLeaveNone) throws IOException {
         if (!Files.isDirectory(paths.generations(type))) {
             return Optional.empty();
         }
@@ -558,7 +559,8 @@ final class TypeImages {
             Optional<Stored> current = settle();
             if (current.isEmpty()
                     || current.get().number() != number
-                    || current.get().record().proven()) {
+                    || current.get().record().proven()
+                    || (!mayLeaveNone && newestGood(scan(), place(), number).isEmpty())) {
                 return Optional.empty();
             }
             // This one write decides; the machine image follows.
