@@ -27,8 +27,8 @@ record ChaosPlan(long seed, int jobs, Set<FaultKind> kinds, List<DaemonEnd> ends
     static final String DERIVED = "derived";
     static final List<String> MACHINE_TYPES = List.of(BUILD, BASE, DERIVED);
 
-    private static final int JOBS_FOR_A_FULL_STORE = 16;
-    private static final int JOBS_FOR_A_KILLED_VM = 6;
+    private static final int JOBS_FOR_A_FULL_STORE = 20;
+    private static final int JOBS_FOR_A_KILLED_VM = 8;
     private static final int JOBS_FOR_A_WEBHOOK = 3;
     private static final int KILLS_FOR_A_RESTART = 5;
 

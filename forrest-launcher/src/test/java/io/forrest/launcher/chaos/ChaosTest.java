@@ -61,7 +61,8 @@ public class ChaosTest {
             assertThat(chaos.output().lines().filter(line -> line.startsWith("ok    ")))
                     .as(chaos.output())
                     .hasSize(10);
-            assertThat(chaos.output()).doesNotContain("not reached");
+            // With GitHub failing, a slow host may come to a few steps too late.
+            assertThat(chaos.output()).containsPattern("killed at 1[4-8] of 18 steps");
         }
         assertThat(entries()).isEmpty();
     }
