@@ -36,7 +36,7 @@ public final class Recovery {
     private static final Duration LONGEST_STOP = Duration.ofSeconds(10);
 
     private static final MachineOutcome NOTHING_CAME_OF_IT = new MachineOutcome(
-            MachineOutcome.Disk.NONE, "the Forrest that launched it ended before its VM was started");
+            MachineOutcome.Disk.DISCARDED, "an earlier Forrest launched it, of whose VM there is no trace");
 
     private final Workshop workshop;
     private final ConfigSource config;
@@ -70,13 +70,15 @@ public final class Recovery {
     private void takeOver(RunDirectory run) {
         try {
             RecordFile file = new RecordFile(run);
-            if (file.read() instanceof RecordFile.Reading.Known known) {
+            RecordFile.Reading reading = file.read();
+            if (reading instanceof RecordFile.Reading.Known known) {
                 takeOver(run, known.machine());
-            } else if (file.read() instanceof RecordFile.Reading.Unreadable unreadable) {
+            } else if (reading instanceof RecordFile.Reading.Unreadable unreadable) {
                 LOG.warn("{}.", unreadable.reason());
-                takeOverUnknown(run, file);
+                file.setAside();
+                takeOverUnknown(run);
             } else if (run.hasVolumes()) {
-                takeOverUnknown(run, file);
+                takeOverUnknown(run);
             }
         } catch (PluginException | IOException | ExecutionException | TimeoutException e) {
             LOG.warn(
@@ -122,13 +124,10 @@ public final class Recovery {
     }
 
     /** Its VM may have a job. As long as there is a recipe that says how much RAM it takes, it goes on. */
-    private void takeOverUnknown(RunDirectory run, RecordFile file)
+    private void takeOverUnknown(RunDirectory run)
             throws PluginException, IOException, ExecutionException, InterruptedException, TimeoutException {
         Optional<Vm> vm = workshop.hypervisor().find(run.path());
         Optional<MachineType> type = config.current().machineType(run.machine().type());
-        if (file.read() instanceof RecordFile.Reading.Unreadable) {
-            file.setAside();
-        }
         if (vm.isPresent() && type.isPresent()) {
             LOG.warn(
                     "{} has a VM, and no record that can be used: it goes on by what the configuration says now of {}.",

@@ -32,6 +32,11 @@ final class QemuVm implements Vm {
     private static final Logger LOG = LoggerFactory.getLogger(QemuVm.class);
     private static final String POWERED_OFF = "guest-shutdown";
 
+    /** The run state after a write that found no space, by QEMU's default {@code werror=enospc}. */
+    private static final String OUT_OF_SPACE = "io-error";
+
+    private static final Duration GO_ON_AFTER = Duration.ofSeconds(2);
+
     /** QEMU opens its monitor within some 50 ms. */
     private static final Duration RECONNECT = Duration.ofMillis(20);
 
@@ -42,6 +47,7 @@ final class QemuVm implements Vm {
 
     private static final Duration LONGEST_WITHOUT_MONITOR = Duration.ofSeconds(10);
     private static final Duration LONGEST_LET_GO = Duration.ofSeconds(1);
+    private static final Duration LONGEST_UNNOTED = Duration.ofMinutes(10);
     static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
     private static final int MOST_LAST_WORDS_BYTES = 2000;
 
@@ -56,8 +62,12 @@ final class QemuVm implements Vm {
     private volatile boolean closed;
     private volatile Optional<QmpClient> monitor = Optional.empty();
 
+    /** Of the watching thread. */
+    private boolean saidOutOfSpace;
+
     // Guarded by noting.
     private VmRecord record;
+    private boolean saidUnnoted;
 
     // Guarded by this.
     private Course course;
@@ -136,8 +146,11 @@ final class QemuVm implements Vm {
             try (QmpClient qmp = QmpClient.open()) {
                 monitor = Optional.of(qmp);
                 connect(qmp);
-                while (!qmp.runState().equals("shutdown")) {
+                for (String state = qmp.runState(); !state.equals("shutdown"); state = qmp.runState()) {
                     looked.complete(null);
+                    if (state.equals(OUT_OF_SPACE)) {
+                        goOnSoon(qmp);
+                    }
                     qmp.awaitEvent();
                 }
                 Optional<VmExit> end = settlePowerOff(qmp.shutdownReason().orElse(POWERED_OFF));
@@ -162,6 +175,25 @@ final class QemuVm implements Vm {
         return Optional.empty();
     }
 
+    /**
+     * QEMU pauses a guest whose disk cannot grow, and tries the write again when it is told to go on. Every try ends with
+     * an event, after which the state is looked at again.
+     */
+    private void goOnSoon(QmpClient qmp) {
+        if (!saidOutOfSpace) {
+            saidOutOfSpace = true;
+            LOG.warn(
+                    "{} is paused, since there is no space for what its guest writes: it goes on when there is.", name);
+        }
+        after(GO_ON_AFTER).execute(() -> {
+            try {
+                qmp.send("cont");
+            } catch (IOException e) {
+                LOG.debug("{} could not be told to go on", name, e);
+            }
+        });
+    }
+
     /** Another client, e.g. a Forrest that is just ending, may keep the monitor busy. */
     private void connect(QmpClient qmp) throws IOException {
         if (closed) {
@@ -180,7 +212,7 @@ final class QemuVm implements Vm {
     }
 
     /** To be called while QEMU waits, paused. */
-    private Optional<VmExit> settlePowerOff(String reason) {
+    private Optional<VmExit> settlePowerOff(String reason) throws InterruptedException {
         synchronized (this) {
             if (course == Course.STOPPING) {
                 return Optional.empty();
@@ -202,16 +234,23 @@ final class QemuVm implements Vm {
                         "its guest powered off, but what it wrote cannot be brought to stable storage: " + e);
             }
         }
-        note(end);
+        // A full store is often not full for long; until this is written, a crash of Forrest would cost the disk.
+        long triesLeft = LONGEST_UNNOTED.toSeconds();
+        while (!note(end) && triesLeft-- > 0) {
+            if (closed) {
+                throw new InterruptedException("the next Forrest finds it, as it has not been told to quit");
+            }
+            process.awaitEnd(Duration.ofSeconds(1));
+        }
         FailPoint.POWER_OFF_RECORDED.pass();
         return Optional.of(end);
     }
 
-    private void note(VmExit end) {
-        note(noted -> noted.withExit(end));
+    private boolean note(VmExit end) {
+        return note(noted -> noted.withExit(end));
     }
 
-    private void note(UnaryOperator<VmRecord> change) {
+    private boolean note(UnaryOperator<VmRecord> change) {
         synchronized (noting) {
             record = change.apply(record);
             try {
@@ -219,12 +258,17 @@ final class QemuVm implements Vm {
                 if (VmRecord.read(runDirectory).isPresent()) {
                     record.write(runDirectory);
                 }
+                return true;
             } catch (IOException e) {
-                LOG.warn(
-                        "How {} ends cannot be written down in {}, so the next Forrest would not know: {}",
-                        name,
-                        runDirectory,
-                        e.toString());
+                if (!saidUnnoted) {
+                    saidUnnoted = true;
+                    LOG.warn(
+                            "How {} ends cannot be written down in {}, so the next Forrest would not know: {}",
+                            name,
+                            runDirectory,
+                            e.toString());
+                }
+                return false;
             }
         }
     }

@@ -35,6 +35,18 @@ final class QemuRun implements AutoCloseable {
     /** Powers off at once. */
     static final int[] POWER_OFF = {0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4, 0xEB, 0xFD};
 
+    /**
+     * Waits for a byte on the second serial port, writes a sector of itself each to cylinders 1 to 7 of its disk (int 13h),
+     * and powers off.
+     */
+    static final int[] WRITE_WHEN_TOLD = {
+        0xBA, 0xFD, 0x02, 0xEC, 0xA8, 0x01, 0x74, 0xFB, 0x31, 0xC0, 0x8E, 0xC0, 0xB9, 0x01,
+        0x01, // cx: cylinder 1, sector 1
+        0xB8, 0x01, 0x03, 0xBB, 0x00, 0x7C, 0xBA, 0x80, 0x00, 0xCD, 0x13, // write one sector of 0000:7c00
+        0xFE, 0xC5, 0x80, 0xFD, 0x08, 0x75, 0xEE, // the next cylinder
+        0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4, 0xEB, 0xFD
+    };
+
     /** Goes on saying K. */
     static final int[] SAY_MORE = {0xEE, 0xEB, 0xFD};
 
@@ -45,8 +57,13 @@ final class QemuRun implements AutoCloseable {
 
     /** With a guest that says K and then does this. */
     QemuRun(int... code) throws IOException {
-        directory = Files.createDirectory(Files.createTempDirectory("qemu")
-                .resolve(MachineId.random(TestConfigs.typeId("build")).runnerName()));
+        this(Files.createTempDirectory("qemu"), code);
+    }
+
+    /** As the other, on a file system of the caller's. */
+    QemuRun(Path parent, int... code) throws IOException {
+        directory = Files.createDirectory(
+                parent.resolve(MachineId.random(TestConfigs.typeId("build")).runnerName()));
         byte[] disk = QemuProbe.bootDisk();
         for (int i = 0; i < SAY_K.length; i++) {
             disk[i] = (byte) SAY_K[i];
