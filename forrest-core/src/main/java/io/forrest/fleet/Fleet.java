@@ -464,8 +464,9 @@ public final class Fleet {
         find(event.machine()).ifPresent(machine -> {
             machine.vmStarted(event.at(), event.processId());
             if (machine.state() == MachineState.REGISTERED) {
-                move(machine, MachineState.STARTING, "its guest boots");
+                // Before it is told, so that whoever hears of it can count on it.
                 nextSighting = clock.instant().plus(timings.sightingInterval());
+                move(machine, MachineState.STARTING, "its guest boots");
             }
             if (machine.sawJob()) {
                 atWork(machine, Optional.empty());
