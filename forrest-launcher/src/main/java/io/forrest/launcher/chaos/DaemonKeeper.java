@@ -182,7 +182,8 @@ final class DaemonKeeper implements AutoCloseable {
             surprise(daemon, "ended by itself with %d".formatted(exitCode));
         }
         armed = Optional.empty();
-        if (!seenReady && !killedByUs && !atStep && ++failedStarts >= MOST_FAILED_STARTS) {
+        boolean failed = !seenReady && !killedByUs && !atStep && !excused.getAsBoolean();
+        if (failed && ++failedStarts >= MOST_FAILED_STARTS) {
             throw new IOException("daemons do not start any more; the last one's log is " + daemon.log() + ":\n"
                     + String.join("\n", daemon.lastWords(LAST_WORDS)));
         }
