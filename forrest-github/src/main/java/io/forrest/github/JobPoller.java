@@ -16,6 +16,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -70,6 +71,9 @@ public final class JobPoller implements JobSource {
 
     /** GitHub's lists may lag behind its webhooks. */
     private static final Duration LISTS_LAG = Duration.ofMinutes(1);
+
+    /** Of one look; with more, the rest would fail, too. */
+    private static final int MOST_FAILURES = 3;
 
     private static final int MOST_FOLLOWED = 10_000;
     private static final int PAGE_SIZE = 100;
@@ -148,10 +152,12 @@ public final class JobPoller implements JobSource {
      * What one look has found.
      *
      * @param readRuns runs all of whose jobs were read
+     * @param openRuns runs with jobs that are not over
+     * @param failures why others could not be read
      */
-    private record Found(Set<Long> readRuns, Set<JobId> jobs) {
+    private record Found(Set<Long> readRuns, Set<Long> openRuns, Set<JobId> jobs, List<PluginException> failures) {
         Found() {
-            this(new HashSet<>(), new HashSet<>());
+            this(new HashSet<>(), new HashSet<>(), new HashSet<>(), new ArrayList<>());
         }
     }
 
@@ -302,6 +308,7 @@ public final class JobPoller implements JobSource {
         return String.valueOf(cause.getMessage()).replaceAll("\\s+", " ");
     }
 
+    /** What could be read is not lost because something else could not: that is read the next time. */
     private void look(RepositoryId id, View view) throws IOException, PluginException {
         if (view.repository.isEmpty()) {
             view.repository = Optional.of(connection.client(id).getRepository(id.toString()));
@@ -315,15 +322,16 @@ public final class JobPoller implements JobSource {
             long runId = run.getId();
             Instant changed = run.getUpdatedAt().toInstant();
             if (run.getStatus() != GHWorkflowRun.Status.COMPLETED) {
-                observeJobs(id, runId, view, found);
+                read(id, runId, view, found);
                 open.add(runId);
             } else {
                 boolean old = changed.equals(view.closed.get(runId))
                         || (changed.isBefore(view.since.minus(CLOCK_SKEW)) && !view.open.contains(runId));
-                if (!old) {
-                    observeJobs(id, runId, view, found);
+                if (old || read(id, runId, view, found)) {
+                    closed.put(runId, changed);
+                } else {
+                    open.add(runId);
                 }
-                closed.put(runId, changed);
             }
         }
         Set<Long> missed = new TreeSet<>(view.open);
@@ -332,13 +340,31 @@ public final class JobPoller implements JobSource {
         missed.removeAll(found.readRuns());
         missed.removeAll(open);
         for (long runId : missed) {
-            if (observeJobs(id, runId, view, found) && !closed.containsKey(runId)) {
+            boolean read = read(id, runId, view, found);
+            if (!closed.containsKey(runId) && (!read || found.openRuns().contains(runId))) {
                 open.add(runId);
             }
         }
         view.open = open;
         view.closed = closed;
         expected.forEach(job -> tellIfGone(job, view, found));
+        if (!found.failures().isEmpty()) {
+            throw found.failures().get(0);
+        }
+    }
+
+    /** Whether a run's jobs could be read and told of. A forge that fails again and again is left alone. */
+    private boolean read(RepositoryId repository, long runId, View view, Found found) {
+        if (found.failures().size() >= MOST_FAILURES) {
+            return false;
+        }
+        try {
+            observeJobs(repository, runId, view, found);
+            return true;
+        } catch (PluginException e) {
+            found.failures().add(e);
+            return false;
+        }
     }
 
     private void takeFollowed(RepositoryId repository, View view) {
@@ -392,8 +418,8 @@ public final class JobPoller implements JobSource {
         return runs.values();
     }
 
-    /** Tells of all jobs of a run; returns whether any of them is not over. */
-    private boolean observeJobs(RepositoryId repository, long runId, View view, Found found) throws PluginException {
+    /** Tells of all jobs of a run. */
+    private void observeJobs(RepositoryId repository, long runId, View view, Found found) throws PluginException {
         boolean open = false;
         int read = 0;
         int total = 0;
@@ -418,7 +444,9 @@ public final class JobPoller implements JobSource {
         if (read == total) {
             found.readRuns().add(runId);
         }
-        return open;
+        if (open) {
+            found.openRuns().add(runId);
+        }
     }
 
     private boolean observe(RepositoryId repository, JsonNode job, View view, Found found) {

@@ -29,6 +29,7 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
@@ -366,9 +367,43 @@ public class JobPollerTest {
         }
     }
 
+    @Test
+    public void whatCouldBeReadIsToldThoughAnotherRunCannotBeRead() throws Exception {
+        String runs = "{\"total_count\":2,\"workflow_runs\":[" + rawRun(1) + "," + rawRun(2) + "]}";
+        AtomicBoolean firstRunFails = new AtomicBoolean(true);
+        try (ScriptedServer server = new ScriptedServer(request -> {
+            if (request.path().contains("/runs/1/") && firstRunFails.get()) {
+                return ScriptedServer.Reply.of(502, "");
+            }
+            if (request.path().contains("/jobs")) {
+                String run = request.path().contains("/runs/1/") ? "1" : "2";
+                return ScriptedServer.Reply.of(
+                        200,
+                        "{\"total_count\":1,\"jobs\":[{\"id\":" + run + ",\"run_id\":" + run
+                                + ",\"status\":\"queued\",\"labels\":[\"build\"]}]}");
+            }
+            return ScriptedServer.Reply.of(
+                    200,
+                    request.path().contains("/runs")
+                            ? runs
+                            : "{\"id\":1,\"name\":\"firmware\",\"full_name\":\"acme/firmware\",\"owner\":{\"login\":\"acme\"}}");
+        })) {
+            poll(
+                    rig.connection(server.address(), new RestConnector()),
+                    new AtomicReference<>(rig.whole(rig.config(), Rig.FIRMWARE)));
+            assertThat(await(next -> true).job()).isEqualTo(new JobId(2));
+            firstRunFails.set(false);
+            await(new JobId(1), JobStatus.QUEUED);
+        }
+    }
+
     private static JsonNode rawRun() throws Exception {
+        return rawRun(1);
+    }
+
+    private static JsonNode rawRun(int id) throws Exception {
         return new ObjectMapper()
-                .readTree("{\"id\":1,\"status\":\"unheard_of\",\"event\":\"unheard_of\",\"run_attempt\":1,"
+                .readTree("{\"id\":" + id + ",\"status\":\"unheard_of\",\"event\":\"unheard_of\",\"run_attempt\":1,"
                         + "\"created_at\":\"2026-03-01T09:00:00Z\",\"updated_at\":\"2026-03-01T09:00:00Z\"}");
     }
 
