@@ -33,6 +33,7 @@ public final class Housekeeper implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Housekeeper.class);
 
     private static final Duration BETWEEN_ROUNDS = Duration.ofHours(1);
+    private static final Duration BETWEEN_SPACE_LOOKS = Duration.ofSeconds(30);
     private static final Duration BETWEEN_LOG_CAPS = Duration.ofSeconds(5);
     private static final Duration LONGEST_CLOSE = Duration.ofSeconds(5);
 
@@ -42,6 +43,7 @@ public final class Housekeeper implements AutoCloseable {
     private final Clock clock;
     private final Supplier<Set<MachineId>> alive;
     private final Supplier<Set<DiskOrigin>> inUse;
+    private final Duration betweenSpaceLooks;
     private final StandingTroubles troubles;
     private final StandingTroubles logTroubles;
 
@@ -63,7 +65,7 @@ public final class Housekeeper implements AutoCloseable {
             Clock clock,
             Supplier<Set<MachineId>> alive,
             Supplier<Set<DiskOrigin>> inUse) {
-        this(baseDirectory, config, images, clock, alive, inUse, LOG::warn);
+        this(baseDirectory, config, images, clock, alive, inUse, LOG::warn, BETWEEN_SPACE_LOOKS);
     }
 
     /** Tells the caller of the troubles that it would log. */
@@ -74,13 +76,15 @@ public final class Housekeeper implements AutoCloseable {
             Clock clock,
             Supplier<Set<MachineId>> alive,
             Supplier<Set<DiskOrigin>> inUse,
-            Consumer<String> complaints) {
+            Consumer<String> complaints,
+            Duration betweenSpaceLooks) {
         this.baseDirectory = baseDirectory;
         this.config = config;
         this.images = images;
         this.clock = clock;
         this.alive = alive;
         this.inUse = inUse;
+        this.betweenSpaceLooks = betweenSpaceLooks;
         this.troubles = new StandingTroubles(complaints);
         this.logTroubles = new StandingTroubles(complaints);
     }
@@ -92,7 +96,7 @@ public final class Housekeeper implements AutoCloseable {
     }
 
     /**
-     * Makes a round at once and then every hour, and caps logs every few seconds. To be called once, when all machines that
+     * Makes a round at once and then every hour, or soon when disk space is short, and caps logs every few seconds. To be called once, when all machines that
      * are not gone are known.
      */
     public void start() {
@@ -109,13 +113,31 @@ public final class Housekeeper implements AutoCloseable {
         try {
             while (!isClosed()) {
                 makeRound(clock.instant());
-                if (nudges.tryAcquire(BETWEEN_ROUNDS.toMillis(), TimeUnit.MILLISECONDS)) {
-                    // One round serves all who asked for it before it began.
-                    nudges.drainPermits();
-                }
+                awaitNextRound();
             }
         } catch (InterruptedException e) {
             // Closed.
+        }
+    }
+
+    private void awaitNextRound() throws InterruptedException {
+        long deadlineNanos = System.nanoTime() + BETWEEN_ROUNDS.toNanos();
+        do {
+            if (nudges.tryAcquire(betweenSpaceLooks.toMillis(), TimeUnit.MILLISECONDS)) {
+                // One round serves all who asked for it before it began.
+                nudges.drainPermits();
+                return;
+            }
+        } while (System.nanoTime() < deadlineNanos && !lacksSpace());
+    }
+
+    /** Machines, or promotions, wait for it. */
+    private boolean lacksSpace() {
+        try {
+            return images.freeSpace().compareTo(config.current().host().diskReserve()) < 0;
+        } catch (PluginException | RuntimeException | Error e) {
+            // Who starts machines by it says so.
+            return false;
         }
     }
 

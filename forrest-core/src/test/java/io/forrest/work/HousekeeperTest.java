@@ -63,7 +63,8 @@ public class HousekeeperTest {
                 new ManualClock(NOW),
                 () -> Set.copyOf(alive),
                 () -> Set.copyOf(inUse),
-                complaints::add);
+                complaints::add,
+                Duration.ofMillis(10));
     }
 
     @AfterMethod(alwaysRun = true)
@@ -350,6 +351,20 @@ public class HousekeeperTest {
         // Asked for during a round, whose end may come too late for it: there is another one.
         housekeeper.nudge();
         first.open();
+        second.awaitEntered();
+        second.open();
+    }
+
+    @Test
+    public void whileSpaceIsShortItMakesRoundsWithoutWaitingForTheHourToEnd() throws Exception {
+        Gate first = new Gate();
+        Gate second = new Gate();
+        images.hooks().beforeNext(Call.TIDY, first);
+        images.hooks().beforeNext(Call.TIDY, second);
+        housekeeper.start();
+        first.awaitEntered();
+        first.open();
+        images.freeSpace(new DataSize(1));
         second.awaitEntered();
         second.open();
     }
