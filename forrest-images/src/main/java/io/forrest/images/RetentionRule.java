@@ -1,5 +1,6 @@
 package io.forrest.images;
 
+import io.forrest.domain.MachineTypeId;
 import io.forrest.spi.Retention;
 import java.time.Duration;
 import java.time.Instant;
@@ -7,8 +8,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Which generations a {@link Retention} lets go. */
 final class RetentionRule {
@@ -27,8 +30,8 @@ final class RetentionRule {
     List<Generation> beyond(List<Generation> history) {
         Set<GenerationId> kept = kept(history);
         List<Generation> beyond = new ArrayList<>();
-        for (Generation generation : history) {
-            if (isRemovable(generation) && (!kept.contains(generation.id()) || isOld(generation))) {
+        for (Generation generation : removable(history)) {
+            if (!kept.contains(generation.id()) || isOld(generation)) {
                 beyond.add(0, generation);
             }
         }
@@ -37,8 +40,7 @@ final class RetentionRule {
 
     /** What goes while there is too little space, of all types; the oldest first. */
     List<Generation> forSpace(List<Generation> all) {
-        return all.stream()
-                .filter(this::isRemovable)
+        return removable(all).stream()
                 .sorted(Comparator.comparing(
                         (Generation generation) -> generation.madeAt().orElseThrow()))
                 .toList();
@@ -61,6 +63,25 @@ final class RetentionRule {
                 .findFirst()
                 .ifPresent(generation -> kept.add(generation.id()));
         return kept;
+    }
+
+    /** Of generations of any types, in their order. */
+    private List<Generation> removable(List<Generation> generations) {
+        Map<MachineTypeId, Integer> newest = generations.stream()
+                .collect(Collectors.toMap(
+                        generation -> generation.id().type(),
+                        generation -> generation.id().number(),
+                        Integer::max));
+        return generations.stream()
+                .filter(this::isRemovable)
+                .filter(generation -> !mayBeTakenBack(generation)
+                        || generation.id().number() < newest.get(generation.id().type()))
+                .toList();
+    }
+
+    /** It is only suspected, and the newest is what machines would start from if it turns out not to be at fault. */
+    private static boolean mayBeTakenBack(Generation generation) {
+        return generation.setAside().filter(setAside -> !setAside.byHand()).isPresent();
     }
 
     private boolean isRemovable(Generation generation) {

@@ -377,6 +377,17 @@ public class GenerationsTest {
     }
 
     @Test
+    public void anImageThatIsOnlySuspectedStaysWhenSpaceIsShortAsItMayBeTakenBack() throws Exception {
+        promoteAll("abc");
+        DiskOrigin suspect = disks.origin(store);
+        store.setAside(suspect, "no machine came up");
+        store.tidy(new Retention(10, Optional.empty(), store.freeSpace().plus(DataSize.parse("1G"))), Set.of());
+        assertThat(numbers()).containsExactly(3, 2);
+        assertThat(store.reinstate(suspect)).isTrue();
+        assertThat(disks.next(store)).isEqualTo("c");
+    }
+
+    @Test
     public void anImportedImageIsTheNewestGeneration() throws Exception {
         promoteAll("p");
         Path raw = disks.make("i");

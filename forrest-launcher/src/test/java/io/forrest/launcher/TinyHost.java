@@ -45,7 +45,7 @@ final class TinyHost implements AutoCloseable {
         Files.writeString(
                 config,
                 """
-                host: {base_dir: %1$s/base, ram: %5$s, qemu: {accelerator: tcg}}
+                host: {base_dir: %1$s/base, ram: %5$s, disk_reserve: 64M, qemu: {accelerator: tcg}}
                 github: {api_url: "%2$s", app_id: "%3$s", jwt_key_file: %1$s/key.pem, webhook_secret: "%4$s"}
                 repositories:
                   acme:
