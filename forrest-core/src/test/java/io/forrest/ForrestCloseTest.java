@@ -333,6 +333,7 @@ public class ForrestCloseTest {
                 1,
                 DataSize.parse("64M"),
                 List.of(run.resolve("disk.img")),
+                List.of(),
                 run.resolve("log.txt"),
                 Optional.empty(),
                 List.of(),

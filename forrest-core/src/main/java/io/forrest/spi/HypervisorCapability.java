@@ -4,6 +4,8 @@ package io.forrest.spi;
 public enum HypervisorCapability {
     /** {@link VmSpec#shellSocket}: a second serial port on a Unix socket. */
     SHELL_SOCKET,
+    /** {@link VmSpec#readOnlyDisks}. */
+    READ_ONLY_DISKS,
     /** {@link VmSpec#networkInterfaces}. */
     EXTRA_NETWORK_INTERFACES,
     /** {@link VmSpec#sharedDirectories}. */

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * A VM to be started. All paths are absolute.
@@ -16,6 +17,7 @@ import java.util.Set;
  * @param runDirectory belongs to this VM alone; the hypervisor keeps its own files here, and {@link Hypervisor#find}
  *     knows the VM by it. What ends in {@code .log} is taken for a log like {@code serialLog}
  * @param disks raw images the guest may write, in the order in which the guest sees them
+ * @param readOnlyDisks what the guest sees after {@code disks} and can only read
  * @param serialLog takes what the guest prints on its first serial port: always at the file's end, wherever that is by
  *     then, so that others can cut the file short while the guest prints
  * @param shellSocket Unix socket for the second serial port
@@ -27,6 +29,7 @@ public record VmSpec(
         int cpus,
         DataSize ram,
         List<Path> disks,
+        List<ReadOnlyDisk> readOnlyDisks,
         Path serialLog,
         Optional<Path> shellSocket,
         List<NetworkInterface> networkInterfaces,
@@ -40,6 +43,7 @@ public record VmSpec(
         Objects.requireNonNull(shellSocket);
         Objects.requireNonNull(tpmState);
         disks = List.copyOf(disks);
+        readOnlyDisks = List.copyOf(readOnlyDisks);
         networkInterfaces = List.copyOf(networkInterfaces);
         sharedDirectories = List.copyOf(sharedDirectories);
         if (cpus < 1) {
@@ -56,6 +60,9 @@ public record VmSpec(
         if (shellSocket.isPresent()) {
             needed.add(HypervisorCapability.SHELL_SOCKET);
         }
+        if (!readOnlyDisks.isEmpty()) {
+            needed.add(HypervisorCapability.READ_ONLY_DISKS);
+        }
         if (!networkInterfaces.isEmpty()) {
             needed.add(HypervisorCapability.EXTRA_NETWORK_INTERFACES);
         }
@@ -66,6 +73,24 @@ public record VmSpec(
             needed.add(HypervisorCapability.TPM);
         }
         return needed;
+    }
+
+    /**
+     * A disk that the guest can only read; several VMs may have the same file at a time.
+     *
+     * @param name the guest knows it by this: a Linux guest with udev as {@code /dev/disk/by-id/virtio-<name>}. At most 20
+     *     letters, digits and hyphens, as a virtio block device's serial number has no more
+     * @param file any file; its length is rounded up to whole sectors
+     */
+    public record ReadOnlyDisk(String name, Path file) {
+        private static final Pattern NAME = Pattern.compile("[A-Za-z0-9-]{1,20}");
+
+        public ReadOnlyDisk {
+            Objects.requireNonNull(file);
+            if (!NAME.matcher(name).matches()) {
+                throw new IllegalArgumentException("no name for a disk: " + name);
+            }
+        }
     }
 
     /** An extra network interface on a VDE switch. */

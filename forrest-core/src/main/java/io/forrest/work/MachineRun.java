@@ -243,6 +243,7 @@ final class MachineRun {
                 type.cpus(),
                 type.ram(),
                 List.of(directory.disk(), directory.cloudInit(), directory.jobConfig()),
+                List.of(),
                 directory.log(),
                 shell ? Optional.of(directory.shellSocket()) : Optional.empty(),
                 interfaces,

@@ -32,6 +32,7 @@ public class FakeVmTest {
                 1,
                 DataSize.parse("64M"),
                 List.of(directory.resolve("disk.img")),
+                List.of(),
                 directory.resolve("log.txt"),
                 Optional.empty(),
                 List.of(),

@@ -80,6 +80,7 @@ public abstract class HypervisorContract {
                 1,
                 DataSize.parse("64M"),
                 List.of(disk()),
+                List.of(),
                 runDirectory.resolve("log.txt"),
                 unsupported().contains(HypervisorCapability.SHELL_SOCKET)
                         ? Optional.empty()
@@ -343,6 +344,7 @@ public abstract class HypervisorContract {
                         1,
                         plain.ram(),
                         plain.disks(),
+                        List.of(),
                         plain.serialLog(),
                         Optional.empty(),
                         List.of(new VmSpec.NetworkInterface(runDirectory, MacAddress.fromRandom(1))),
@@ -357,6 +359,7 @@ public abstract class HypervisorContract {
                         1,
                         plain.ram(),
                         plain.disks(),
+                        List.of(),
                         plain.serialLog(),
                         Optional.empty(),
                         List.of(),
@@ -371,6 +374,7 @@ public abstract class HypervisorContract {
                         1,
                         plain.ram(),
                         plain.disks(),
+                        List.of(),
                         plain.serialLog(),
                         Optional.empty(),
                         List.of(),

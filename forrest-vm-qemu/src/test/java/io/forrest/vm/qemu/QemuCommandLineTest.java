@@ -25,6 +25,7 @@ public class QemuCommandLineTest {
                 4,
                 DataSize.parse("8G"),
                 List.of(disk, RUN.resolve("cloud-init.img"), RUN.resolve("job-config.img")),
+                List.of(),
                 RUN.resolve("log.txt"),
                 Optional.of(RUN.resolve("shell.sock")),
                 List.of(),

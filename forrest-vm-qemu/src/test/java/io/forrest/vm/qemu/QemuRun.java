@@ -99,6 +99,7 @@ final class QemuRun implements AutoCloseable {
                 1,
                 DataSize.parse("64M"),
                 List.of(disk),
+                List.of(),
                 directory.resolve("log.txt"),
                 Optional.of(directory.resolve("shell.sock")),
                 List.of(),
