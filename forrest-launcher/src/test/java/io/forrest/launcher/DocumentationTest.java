@@ -33,6 +33,9 @@ public class DocumentationTest {
     /** {@code TheClass.theMethod}, as a table of promises names its tests. */
     private static final Pattern NAMED_TEST = Pattern.compile("`([A-Z][A-Za-z]*)\\.([a-z][A-Za-z0-9]*)`");
 
+    /** The last part of a key of the configuration, as in {@code `github.app_id`}. */
+    private static final Pattern NAMED_KEY = Pattern.compile("`(?:[a-z]+\\.)?([a-z][a-z_]+)`");
+
     /** A block of a document, with a name that tells where it is. */
     private record Place(Path document, Block block) {
         @Override
@@ -144,6 +147,36 @@ public class DocumentationTest {
 
     @Test
     public void everyPromiseOfTheSpecificationIsHeldByTestsThatExist() throws IOException {
+        assertThat(rowsHeldByTests("docs/specification.md")).hasSizeGreaterThan(40);
+    }
+
+    @Test
+    public void everyFactOfTheReferenceIsHeldByTestsThatExistAndEveryKeyByOneThatNamesIt() throws IOException {
+        int keys = 0;
+        for (HeldRow row : rowsHeldByTests("docs/reference.md")) {
+            if (row.table().equals("Key")) {
+                for (MatchResult key : NAMED_KEY.matcher(row.what()).results().toList()) {
+                    keys++;
+                    assertThat(row.sources().stream().anyMatch(source -> source.contains(key.group(1) + ":")))
+                            .as("a test of %s that names %s", row.what(), key.group(1))
+                            .isTrue();
+                }
+            }
+        }
+        assertThat(keys).isGreaterThan(25);
+    }
+
+    /**
+     * A row of a table whose last column names tests.
+     *
+     * @param table the heading of its first column
+     * @param what its first column
+     * @param sources the source texts of the tests' classes
+     */
+    private record HeldRow(String table, String what, List<String> sources) {}
+
+    /** All of them in a document, all of whose tables are such. */
+    private static List<HeldRow> rowsHeldByTests(String document) throws IOException {
         Map<String, String> tests = new HashMap<>();
         try (Stream<Path> files = Files.walk(ROOT)) {
             for (Path file : files.filter(path -> path.toString().contains("/src/test/java/")
@@ -152,20 +185,29 @@ public class DocumentationTest {
                 tests.put(file.getFileName().toString().replace(".java", ""), Files.readString(file));
             }
         }
-        int promises = 0;
-        for (String line :
-                Files.readString(ROOT.resolve("docs/specification.md")).lines().toList()) {
-            if (line.startsWith("| ") && !line.startsWith("| Promise ")) {
-                promises++;
-                List<MatchResult> named = NAMED_TEST.matcher(line).results().toList();
-                assertThat(named).as("the tests of: %s", line).isNotEmpty();
-                for (MatchResult test : named) {
-                    assertThat(tests).as(line).containsKey(test.group(1));
-                    assertThat(tests.get(test.group(1))).as(line).contains("public void " + test.group(2) + "(");
-                }
+        List<HeldRow> rows = new ArrayList<>();
+        String table = "";
+        for (String line : Files.readString(ROOT.resolve(document)).lines().toList()) {
+            if (!line.startsWith("| ")) {
+                continue;
             }
+            String what = line.split(" \\| ", -1)[0].substring(2);
+            if (line.endsWith(" | Held by |")) {
+                table = what;
+                continue;
+            }
+            List<MatchResult> named = NAMED_TEST.matcher(line).results().toList();
+            assertThat(named).as("the tests of: %s", line).isNotEmpty();
+            for (MatchResult test : named) {
+                assertThat(tests).as(line).containsKey(test.group(1));
+                assertThat(tests.get(test.group(1))).as(line).contains("public void " + test.group(2) + "(");
+            }
+            rows.add(new HeldRow(
+                    table,
+                    what,
+                    named.stream().map(test -> tests.get(test.group(1))).toList()));
         }
-        assertThat(promises).isGreaterThan(40);
+        return rows;
     }
 
     @Test
