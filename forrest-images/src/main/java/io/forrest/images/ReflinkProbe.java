@@ -38,6 +38,10 @@ final class ReflinkProbe {
                             + " of its image (" + e.getMessage() + ").",
                     WAYS_OUT));
         } catch (IOException e) {
+            if (Failures.isNoSpace(e)) {
+                // That is no reason to leave machines that run without their Forrest, and passes.
+                return Optional.empty();
+            }
             return Optional.of(new HostProblem(
                     directory.toString(),
                     "cannot be written: " + e + ".",

@@ -377,6 +377,14 @@ public class GenerationsTest {
     }
 
     @Test
+    public void aFullFileSystemKeepsNoForrestFromStarting() throws Exception {
+        try (LoopFileSystem small = LoopFileSystem.mount(fileSystemType, 320L << 20)) {
+            fill(small.directory());
+            assertThat(new ReflinkImageStore(small.directory()).checkHost()).isEmpty();
+        }
+    }
+
+    @Test
     public void anImageThatIsOnlySuspectedStaysWhenSpaceIsShortAsItMayBeTakenBack() throws Exception {
         promoteAll("abc");
         DiskOrigin suspect = disks.origin(store);
