@@ -337,6 +337,21 @@ public abstract class HypervisorContract {
         VmSpec plain = spec();
         return new Object[][] {
             {
+                HypervisorCapability.READ_ONLY_DISKS,
+                new VmSpec(
+                        plain.machine(),
+                        plain.runDirectory(),
+                        1,
+                        plain.ram(),
+                        plain.disks(),
+                        List.of(new VmSpec.ReadOnlyDisk("archive", disk())),
+                        plain.serialLog(),
+                        Optional.empty(),
+                        List.of(),
+                        List.of(),
+                        Optional.empty())
+            },
+            {
                 HypervisorCapability.EXTRA_NETWORK_INTERFACES,
                 new VmSpec(
                         plain.machine(),

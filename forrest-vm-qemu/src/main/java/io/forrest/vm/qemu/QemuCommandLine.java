@@ -18,6 +18,9 @@ final class QemuCommandLine {
     /** Where QEMU leaves its process id, in the run directory. */
     static final String PID_FILE = "qemu.pid";
 
+    /** Of the PCI bus; the one after it is the chipset's. What has to keep out of the others' way is put at this end. */
+    private static final int LAST_FREE_SLOT = 30;
+
     private QemuCommandLine() {}
 
     /** The arguments for a VM whose process starts in its run directory. */
@@ -48,6 +51,17 @@ final class QemuCommandLine {
                     "-drive",
                     "if=virtio,format=raw,discard=unmap,cache.writeback=on,cache.direct=on,cache.no-flush=on,file="
                             + path(spec, disk));
+        }
+        int slot = LAST_FREE_SLOT + 1 - spec.readOnlyDisks().size();
+        for (VmSpec.ReadOnlyDisk disk : spec.readOnlyDisks()) {
+            String id = "readonly-" + slot;
+            // Through the host's cache, which all that read the file share.
+            add(line, "-drive", "if=none,id=" + id + ",format=raw,readonly=on,file=" + path(spec, disk.file()));
+            add(
+                    line,
+                    "-device",
+                    "virtio-blk-pci,drive=" + id + ",serial=" + disk.name() + ",addr=0x" + Integer.toHexString(slot));
+            slot++;
         }
         return line;
     }

@@ -31,8 +31,8 @@ final class QemuHypervisor implements Hypervisor {
     static final String OUTPUT = "qemu.log";
 
     private static final Duration LONGEST_PROBE = Duration.ofSeconds(5);
-    private static final Set<HypervisorCapability> CAPABILITIES =
-            EnumSet.of(HypervisorCapability.SHELL_SOCKET, HypervisorCapability.ADOPTION);
+    private static final Set<HypervisorCapability> CAPABILITIES = EnumSet.of(
+            HypervisorCapability.SHELL_SOCKET, HypervisorCapability.READ_ONLY_DISKS, HypervisorCapability.ADOPTION);
 
     /** How long {@link #find} waits for the monitor of a QEMU that runs, to know of a power-off before it returns. */
     private static final Duration LONGEST_FIRST_LOOK = Duration.ofSeconds(2);

@@ -18,14 +18,14 @@ public class QemuCommandLineTest {
     private static final String DRIVE =
             "if=virtio,format=raw,discard=unmap,cache.writeback=on,cache.direct=on,cache.no-flush=on,file=";
 
-    private static VmSpec spec(Path disk) {
+    private static VmSpec spec(Path disk, VmSpec.ReadOnlyDisk... readOnlyDisks) {
         return new VmSpec(
                 MACHINE,
                 RUN,
                 4,
                 DataSize.parse("8G"),
                 List.of(disk, RUN.resolve("cloud-init.img"), RUN.resolve("job-config.img")),
-                List.of(),
+                List.of(readOnlyDisks),
                 RUN.resolve("log.txt"),
                 Optional.of(RUN.resolve("shell.sock")),
                 List.of(),
@@ -81,5 +81,25 @@ public class QemuCommandLineTest {
     public void aPathWithACommaIsOnePathAndNoFurtherOption() {
         assertThat(QemuCommandLine.of(QemuSettings.of(Map.of()), spec(Path.of("/a,readonly=on/disk.img"))))
                 .contains(DRIVE + "/a,,readonly=on/disk.img");
+    }
+
+    @Test
+    public void readOnlyDisksAreAtTheEndOfTheBusSoThatNothingElseMoves() {
+        VmSpec spec = spec(
+                RUN.resolve("disk.img"),
+                new VmSpec.ReadOnlyDisk("runner-x64", Path.of("/cache/a,b.tar.gz")),
+                new VmSpec.ReadOnlyDisk("runner-arm64", Path.of("/cache/arm64.tar.gz")));
+        assertThat(QemuCommandLine.of(QemuSettings.of(Map.of()), spec))
+                .endsWith(
+                        "-drive",
+                        DRIVE + "job-config.img",
+                        "-drive",
+                        "if=none,id=readonly-29,format=raw,readonly=on,file=/cache/a,,b.tar.gz",
+                        "-device",
+                        "virtio-blk-pci,drive=readonly-29,serial=runner-x64,addr=0x1d",
+                        "-drive",
+                        "if=none,id=readonly-30,format=raw,readonly=on,file=/cache/arm64.tar.gz",
+                        "-device",
+                        "virtio-blk-pci,drive=readonly-30,serial=runner-arm64,addr=0x1e");
     }
 }

@@ -47,6 +47,88 @@ final class QemuRun implements AutoCloseable {
         0xBA, 0x04, 0x06, 0xB8, 0x00, 0x20, 0xEF, 0xF4, 0xEB, 0xFD
     };
 
+    /**
+     * Says the bytes 698 to 700 of its second disk, the last one added to '0', reading two sectors (int 13h extensions);
+     * then R if it cannot write them back, else W; powers off.
+     */
+    static final int[] TRY_THE_SECOND_DISK = {
+        0x31,
+        0xC0,
+        0x8E,
+        0xD8,
+        0xBE,
+        0x41,
+        0x7C,
+        0xB4,
+        0x42,
+        0xB2,
+        0x81,
+        0xCD,
+        0x13,
+        0x72,
+        0x22, // read, or off
+        0xBA,
+        0xF8,
+        0x03,
+        0xBE,
+        0xBA,
+        0x82,
+        0xAC,
+        0xEE,
+        0xAC,
+        0xEE,
+        0xAC,
+        0x04,
+        0x30,
+        0xEE, // say three bytes
+        0xBE,
+        0x41,
+        0x7C,
+        0xB8,
+        0x00,
+        0x43,
+        0xB2,
+        0x81,
+        0xCD,
+        0x13, // write
+        0xB0,
+        0x52,
+        0x72,
+        0x02,
+        0xB0,
+        0x57,
+        0xBA,
+        0xF8,
+        0x03,
+        0xEE, // R or W
+        0xBA,
+        0x04,
+        0x06,
+        0xB8,
+        0x00,
+        0x20,
+        0xEF,
+        0xF4,
+        0xEB,
+        0xFD, // off
+        0x10,
+        0x00,
+        0x02,
+        0x00,
+        0x00,
+        0x80,
+        0x00,
+        0x00,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0 // two sectors at 0000:8000
+    };
+
     /** Goes on saying K. */
     static final int[] SAY_MORE = {0xEE, 0xEB, 0xFD};
 
@@ -91,7 +173,7 @@ final class QemuRun implements AutoCloseable {
     }
 
     /** What is started in a directory that has a machine's name. */
-    static VmSpec spec(Path directory, Path disk) {
+    static VmSpec spec(Path directory, Path disk, VmSpec.ReadOnlyDisk... readOnlyDisks) {
         return new VmSpec(
                 new MachineId(
                         TestConfigs.typeId("build"), directory.getFileName().toString()),
@@ -99,7 +181,7 @@ final class QemuRun implements AutoCloseable {
                 1,
                 DataSize.parse("64M"),
                 List.of(disk),
-                List.of(),
+                List.of(readOnlyDisks),
                 directory.resolve("log.txt"),
                 Optional.of(directory.resolve("shell.sock")),
                 List.of(),
