@@ -18,6 +18,19 @@ public interface Hypervisor extends AutoCloseable {
     List<HostProblem> checkHost();
 
     /**
+     * Everything that would keep VMs that need {@code capability} from starting on this host, while others do; empty if all is
+     * well. May block for seconds.
+     */
+    default List<HostProblem> checkHostFor(HypervisorCapability capability) {
+        return capabilities().contains(capability)
+                ? List.of()
+                : List.of(new HostProblem(
+                        "host.hypervisor",
+                        "cannot do " + capability + ".",
+                        "Choose another hypervisor, or leave out what needs it."));
+    }
+
+    /**
      * Starts a VM and returns once its process runs, without waiting for the guest.
      *
      * <p>On failure nothing of it runs any more; the files in the run directory stay, the caller removes them.

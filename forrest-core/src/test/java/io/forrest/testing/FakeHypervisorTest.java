@@ -3,6 +3,7 @@ package io.forrest.testing;
 import io.forrest.spi.Hypervisor;
 import io.forrest.spi.Vm;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 public class FakeHypervisorTest extends HypervisorContract {
@@ -26,5 +27,15 @@ public class FakeHypervisorTest extends HypervisorContract {
     @Override
     protected void kill(Vm vm) {
         ((FakeVm) vm).crash();
+    }
+
+    @Override
+    protected Path vdeSwitch() {
+        return Path.of("/run/vde");
+    }
+
+    @Override
+    protected void writeTpmState(Path file) throws IOException {
+        Files.writeString(file, "a secret");
     }
 }

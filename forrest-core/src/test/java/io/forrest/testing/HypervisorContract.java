@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -25,6 +26,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.testng.annotations.AfterMethod;
 import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
 
 /** What every {@link Hypervisor} does. Extend it, and say how guests of two kinds look on a disk. */
@@ -46,6 +48,16 @@ public abstract class HypervisorContract {
 
     /** Has the VM's process die without this hypervisor's knowledge, e.g. by a signal. */
     protected abstract void kill(Vm vm) throws Exception;
+
+    /** The directory of a VDE switch that is there until after the test. */
+    protected Path vdeSwitch() throws Exception {
+        throw new UnsupportedOperationException("override it for EXTRA_NETWORK_INTERFACES");
+    }
+
+    /** Writes what {@link VmSpec#tpmState} can name. */
+    protected void writeTpmState(Path file) throws Exception {
+        throw new UnsupportedOperationException("override it for TPM");
+    }
 
     /** What it cannot do; everything else is tested. */
     protected Set<HypervisorCapability> unsupported() {
@@ -333,84 +345,97 @@ public abstract class HypervisorContract {
         assertThat(hypervisor.find(runDirectory.resolveSibling("gone"))).isEmpty();
     }
 
-    private Object[][] specsThatNeedSomething() {
+    /** The plain VM with something more; each needs one capability. */
+    private VmSpec specThatNeeds(HypervisorCapability capability) throws Exception {
+        boolean able = !unsupported().contains(capability);
         VmSpec plain = spec();
-        return new Object[][] {
-            {
-                HypervisorCapability.READ_ONLY_DISKS,
-                new VmSpec(
-                        plain.machine(),
-                        plain.runDirectory(),
-                        1,
-                        plain.ram(),
-                        plain.disks(),
-                        List.of(new VmSpec.ReadOnlyDisk("archive", disk())),
-                        plain.serialLog(),
-                        Optional.empty(),
-                        List.of(),
-                        List.of(),
-                        Optional.empty())
-            },
-            {
-                HypervisorCapability.EXTRA_NETWORK_INTERFACES,
-                new VmSpec(
-                        plain.machine(),
-                        plain.runDirectory(),
-                        1,
-                        plain.ram(),
-                        plain.disks(),
-                        List.of(),
-                        plain.serialLog(),
-                        Optional.empty(),
-                        List.of(new VmSpec.NetworkInterface(runDirectory, MacAddress.fromRandom(1))),
-                        List.of(),
-                        Optional.empty())
-            },
-            {
-                HypervisorCapability.SHARED_DIRECTORIES,
-                new VmSpec(
-                        plain.machine(),
-                        plain.runDirectory(),
-                        1,
-                        plain.ram(),
-                        plain.disks(),
-                        List.of(),
-                        plain.serialLog(),
-                        Optional.empty(),
-                        List.of(),
-                        List.of(new VmSpec.SharedDirectory(runDirectory, "tag", false)),
-                        Optional.empty())
-            },
-            {
-                HypervisorCapability.TPM,
-                new VmSpec(
-                        plain.machine(),
-                        plain.runDirectory(),
-                        1,
-                        plain.ram(),
-                        plain.disks(),
-                        List.of(),
-                        plain.serialLog(),
-                        Optional.empty(),
-                        List.of(),
-                        List.of(),
-                        Optional.of(runDirectory.resolve("tpm")))
+        List<VmSpec.ReadOnlyDisk> disks = new ArrayList<>();
+        List<VmSpec.NetworkInterface> interfaces = new ArrayList<>();
+        List<VmSpec.SharedDirectory> shares = new ArrayList<>();
+        Optional<Path> tpmState = Optional.empty();
+        switch (capability) {
+            case READ_ONLY_DISKS -> {
+                Path file = runDirectory.getParent().resolve("archive");
+                Files.write(file, new byte[700]);
+                disks.add(new VmSpec.ReadOnlyDisk("archive", file));
             }
+            case EXTRA_NETWORK_INTERFACES ->
+                interfaces.add(
+                        new VmSpec.NetworkInterface(able ? vdeSwitch() : runDirectory, MacAddress.fromRandom(1)));
+            case SHARED_DIRECTORIES -> {
+                shares.add(new VmSpec.SharedDirectory(Files.createTempDirectory("read-only"), "cache", false));
+                shares.add(new VmSpec.SharedDirectory(Files.createTempDirectory("a,b"), "1,st tag", true));
+            }
+            case TPM -> {
+                Path state = runDirectory.resolve("tpm.state");
+                if (able) {
+                    writeTpmState(state);
+                }
+                tpmState = Optional.of(state);
+            }
+            case SHELL_SOCKET, ADOPTION -> throw new IllegalArgumentException("no VM needs " + capability + " more");
+        }
+        return new VmSpec(
+                plain.machine(),
+                plain.runDirectory(),
+                1,
+                plain.ram(),
+                plain.disks(),
+                disks,
+                plain.serialLog(),
+                plain.shellSocket(),
+                interfaces,
+                shares,
+                tpmState);
+    }
+
+    @DataProvider
+    public Object[][] devices() {
+        return new Object[][] {
+            {HypervisorCapability.READ_ONLY_DISKS},
+            {HypervisorCapability.EXTRA_NETWORK_INTERFACES},
+            {HypervisorCapability.SHARED_DIRECTORIES},
+            {HypervisorCapability.TPM}
         };
     }
 
-    @Test
-    public void whatItCannotDoIsRefusedAndNeverIgnored() throws Exception {
-        writeDiskThatRunsForEver(disk());
-        for (Object[] row : specsThatNeedSomething()) {
-            if (unsupported().contains(row[0])) {
-                assertThatThrownBy(() -> hypervisor.start((VmSpec) row[1]))
-                        .as("%s", row[0])
-                        .isInstanceOfSatisfying(PluginException.class, e -> assertThat(e.kind())
-                                .isEqualTo(PluginException.Kind.REJECTED));
-            }
+    @Test(dataProvider = "devices")
+    public void whatItCannotDoIsRefusedAndWhatItCanDoKeepsNoVmFromItsEnd(HypervisorCapability capability)
+            throws Exception {
+        writeDiskThatPowersOff(disk());
+        VmSpec spec = specThatNeeds(capability);
+        if (unsupported().contains(capability)) {
+            assertThat(hypervisor.checkHostFor(capability)).isNotEmpty();
+            assertThatThrownBy(() -> hypervisor.start(spec))
+                    .isInstanceOfSatisfying(
+                            PluginException.class, e -> assertThat(e.kind()).isEqualTo(PluginException.Kind.REJECTED));
+            assertThat(hypervisor.find(runDirectory)).isEmpty();
+        } else {
+            assertThat(hypervisor.checkHostFor(capability)).isEmpty();
+            VmExit end = await(hypervisor.start(spec));
+            assertThat(end.kind()).as(end.reason()).isEqualTo(VmExit.Kind.CLEAN);
         }
-        assertThat(hypervisor.find(runDirectory)).isEmpty();
+    }
+
+    @Test
+    public void aFileCanBeTheReadOnlyDiskOfSeveralVms() throws Exception {
+        if (unsupported().contains(HypervisorCapability.READ_ONLY_DISKS)) {
+            return;
+        }
+        writeDiskThatRunsForEver(disk());
+        VmSpec first = specThatNeeds(HypervisorCapability.READ_ONLY_DISKS);
+        Vm running = hypervisor.start(first);
+        Path archive = first.readOnlyDisks().get(0).file();
+
+        runDirectory = Files.createDirectory(
+                runDirectory.resolveSibling(MachineId.random(machine.type()).runnerName()));
+        machine = new MachineId(machine.type(), runDirectory.getFileName().toString());
+        writeDiskThatPowersOff(disk());
+        VmExit end = await(hypervisor.start(specThatNeeds(HypervisorCapability.READ_ONLY_DISKS)));
+        assertThat(end.kind()).as(end.reason()).isEqualTo(VmExit.Kind.CLEAN);
+        assertThat(archive).hasBinaryContent(new byte[700]);
+        running.stop(Duration.ZERO);
+        assertThat(await(running).kind()).isEqualTo(VmExit.Kind.STOPPED);
     }
 
     @Test

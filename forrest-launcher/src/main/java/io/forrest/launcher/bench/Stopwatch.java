@@ -118,6 +118,11 @@ final class Stopwatch {
         }
 
         @Override
+        public List<HostProblem> checkHostFor(HypervisorCapability capability) {
+            return hypervisor.checkHostFor(capability);
+        }
+
+        @Override
         public Optional<Vm> find(Path runDirectory) throws PluginException {
             return hypervisor.find(runDirectory);
         }

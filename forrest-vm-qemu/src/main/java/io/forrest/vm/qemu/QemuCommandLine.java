@@ -52,6 +52,49 @@ final class QemuCommandLine {
                     "if=virtio,format=raw,discard=unmap,cache.writeback=on,cache.direct=on,cache.no-flush=on,file="
                             + path(spec, disk));
         }
+        addSharedDirectories(line, spec);
+        addNetworkInterfaces(line, spec);
+        addTpm(line, spec);
+        addReadOnlyDisks(line, spec);
+        return line;
+    }
+
+    private static void addSharedDirectories(List<String> line, VmSpec spec) {
+        int number = 0;
+        for (VmSpec.SharedDirectory shared : spec.sharedDirectories()) {
+            // With an id of its own the tag may be any: QEMU's ids are not.
+            add(
+                    line,
+                    "-virtfs",
+                    "local,id=share-" + number + ",security_model=none,mount_tag=" + escaped(shared.tag())
+                            + ",readonly=" + (shared.writable() ? "off" : "on") + ",path="
+                            + escaped(shared.path().toString()));
+            number++;
+        }
+    }
+
+    private static void addNetworkInterfaces(List<String> line, VmSpec spec) {
+        int number = 0;
+        for (VmSpec.NetworkInterface nic : spec.networkInterfaces()) {
+            String id = "nic-" + number;
+            add(
+                    line,
+                    "-netdev",
+                    "vde,id=" + id + ",sock=" + escaped(nic.vdeSwitch().toString()));
+            add(line, "-device", "virtio-net-pci,netdev=" + id + ",mac=" + nic.mac());
+            number++;
+        }
+    }
+
+    private static void addTpm(List<String> line, VmSpec spec) {
+        if (spec.tpmState().isPresent()) {
+            add(line, "-chardev", "socket,id=chrtpm,path=" + Swtpm.SOCKET);
+            add(line, "-tpmdev", "emulator,id=tpm0,chardev=chrtpm");
+            add(line, "-device", "tpm-tis,tpmdev=tpm0");
+        }
+    }
+
+    private static void addReadOnlyDisks(List<String> line, VmSpec spec) {
         int slot = LAST_FREE_SLOT + 1 - spec.readOnlyDisks().size();
         for (VmSpec.ReadOnlyDisk disk : spec.readOnlyDisks()) {
             String id = "readonly-" + slot;
@@ -63,7 +106,6 @@ final class QemuCommandLine {
                     "virtio-blk-pci,drive=" + id + ",serial=" + disk.name() + ",addr=0x" + Integer.toHexString(slot));
             slot++;
         }
-        return line;
     }
 
     /** The machine that all VMs are, and that the probe tries. */
@@ -78,9 +120,13 @@ final class QemuCommandLine {
         return line;
     }
 
-    /** A comma would begin the next option. */
     private static String path(VmSpec spec, Path file) {
-        return shortest(spec, file).replace(",", ",,");
+        return escaped(shortest(spec, file));
+    }
+
+    /** A comma would begin the next option. */
+    private static String escaped(String value) {
+        return value.replace(",", ",,");
     }
 
     /** As the process knows the file. */

@@ -31,8 +31,9 @@ final class QemuHypervisor implements Hypervisor {
     static final String OUTPUT = "qemu.log";
 
     private static final Duration LONGEST_PROBE = Duration.ofSeconds(5);
-    private static final Set<HypervisorCapability> CAPABILITIES = EnumSet.of(
-            HypervisorCapability.SHELL_SOCKET, HypervisorCapability.READ_ONLY_DISKS, HypervisorCapability.ADOPTION);
+
+    /** swtpm answers within some 20 ms. */
+    private static final Duration LONGEST_TPM_START = Duration.ofSeconds(20);
 
     /** How long {@link #find} waits for the monitor of a QEMU that runs, to know of a power-off before it returns. */
     private static final Duration LONGEST_FIRST_LOOK = Duration.ofSeconds(2);
@@ -50,7 +51,7 @@ final class QemuHypervisor implements Hypervisor {
 
     @Override
     public Set<HypervisorCapability> capabilities() {
-        return EnumSet.copyOf(CAPABILITIES);
+        return EnumSet.allOf(HypervisorCapability.class);
     }
 
     @Override
@@ -59,20 +60,19 @@ final class QemuHypervisor implements Hypervisor {
     }
 
     @Override
+    public List<HostProblem> checkHostFor(HypervisorCapability capability) {
+        return new QemuProbe(settings, LONGEST_PROBE)
+                .checkFor(capability).stream().toList();
+    }
+
+    @Override
     public Vm start(VmSpec spec) throws PluginException {
-        EnumSet<HypervisorCapability> missing = EnumSet.noneOf(HypervisorCapability.class);
-        missing.addAll(spec.neededCapabilities());
-        missing.removeAll(CAPABILITIES);
-        if (!missing.isEmpty()) {
-            throw new PluginException(
-                    PluginException.Kind.REJECTED,
-                    spec.machine().type() + " needs " + missing + ", which the hypervisor qemu cannot do.");
-        }
         Path runDirectory = spec.runDirectory();
         VmRecord record = new VmRecord(
                 spec.disks().stream()
                         .map(disk -> QemuCommandLine.shortest(spec, disk))
                         .toList(),
+                spec.tpmState().isPresent(),
                 false,
                 Optional.empty());
         List<String> line = new ArrayList<>(scope.launcher(spec.machine().runnerName()));
@@ -87,7 +87,13 @@ final class QemuHypervisor implements Hypervisor {
             throw new PluginException(
                     PluginException.Kind.BROKEN, "no VM can be started in " + runDirectory + ": " + e, e);
         }
+        Optional<VmProcess> tpm = Optional.empty();
+        boolean started = false;
         try {
+            if (spec.tpmState().isPresent()) {
+                tpm = Optional.of(
+                        Swtpm.start(settings, scope, spec, spec.tpmState().get(), LONGEST_TPM_START));
+            }
             // The log is opened for appending, so that it can be cut short while QEMU writes.
             Process process = new ProcessBuilder(line)
                     .directory(runDirectory.toFile())
@@ -96,11 +102,16 @@ final class QemuHypervisor implements Hypervisor {
                     .redirectOutput(ProcessBuilder.Redirect.appendTo(
                             runDirectory.resolve(OUTPUT).toFile()))
                     .start();
-            return watch(runDirectory, QemuProcess.ofChild(process), record);
+            started = true;
+            return watch(runDirectory, VmProcess.ofChild(process), tpm, record);
         } catch (IOException e) {
-            forget(runDirectory);
             throw new PluginException(
                     PluginException.Kind.BROKEN, "QEMU cannot be started: " + e.getMessage() + ".", e);
+        } finally {
+            if (!started) {
+                tpm.ifPresent(process -> Swtpm.end(runDirectory, process));
+                forget(runDirectory);
+            }
         }
     }
 
@@ -109,11 +120,12 @@ final class QemuHypervisor implements Hypervisor {
         if (VmRecord.read(runDirectory).isEmpty()) {
             return;
         }
-        if (watched.containsKey(QemuProcess.fileKey(runDirectory))
-                || QemuProcess.find(runDirectory, settings.binary()).isPresent()) {
+        if (watched.containsKey(VmProcess.fileKey(runDirectory))
+                || VmProcess.find(runDirectory, settings.binary()).isPresent()) {
             throw new PluginException(PluginException.Kind.BROKEN, "a VM runs in " + runDirectory + " already.");
         }
-        for (String file : List.of(VmRecord.FILE, QemuCommandLine.PID_FILE, QemuCommandLine.QMP_SOCKET)) {
+        Swtpm.endLeftOver(runDirectory, settings.swtpm());
+        for (String file : List.of(VmRecord.FILE, QemuCommandLine.PID_FILE, QemuCommandLine.QMP_SOCKET, Swtpm.SOCKET)) {
             Files.deleteIfExists(runDirectory.resolve(file));
         }
     }
@@ -133,23 +145,22 @@ final class QemuHypervisor implements Hypervisor {
             return Optional.empty();
         }
         try {
-            QemuVm known = watched.get(QemuProcess.fileKey(runDirectory));
-            if (known != null) {
-                return Optional.of(known);
+            QemuVm own = watched.get(VmProcess.fileKey(runDirectory));
+            if (own != null) {
+                return Optional.of(own);
             }
             // In this order: while the process stands, the record may still change.
-            Optional<QemuProcess> process = QemuProcess.find(runDirectory, settings.binary());
+            Optional<VmProcess> process = VmProcess.find(runDirectory, settings.binary());
             Optional<VmRecord> record = VmRecord.read(runDirectory);
             if (process.isEmpty()) {
+                Swtpm.endLeftOver(runDirectory, settings.swtpm());
                 return record.map(noted -> new EndedVm(noted.exit()
                         .orElseGet(() -> new VmExit(
                                 VmExit.Kind.FAILED,
-                                "QEMU ended while no Forrest ran" + QemuVm.lastWords(runDirectory)))));
+                                "QEMU ended while no Forrest ran" + LastWords.of(runDirectory.resolve(OUTPUT))))));
             }
-            QemuVm vm = watch(
-                    runDirectory,
-                    process.get(),
-                    record.orElseGet(() -> new VmRecord(List.of(), false, Optional.empty())));
+            VmRecord known = record.orElseGet(() -> new VmRecord(List.of(), false, false, Optional.empty()));
+            QemuVm vm = watch(runDirectory, process.get(), VmProcess.findTpm(runDirectory, settings.swtpm()), known);
             vm.awaitFirstLook(LONGEST_FIRST_LOOK);
             return Optional.of(vm);
         } catch (IOException e) {
@@ -161,9 +172,10 @@ final class QemuHypervisor implements Hypervisor {
         }
     }
 
-    private QemuVm watch(Path runDirectory, QemuProcess process, VmRecord record) throws IOException {
-        Object key = QemuProcess.fileKey(runDirectory);
-        QemuVm vm = new QemuVm(runDirectory, process, record);
+    private QemuVm watch(Path runDirectory, VmProcess process, Optional<VmProcess> tpm, VmRecord record)
+            throws IOException {
+        Object key = VmProcess.fileKey(runDirectory);
+        QemuVm vm = new QemuVm(runDirectory, process, tpm, record);
         QemuVm earlier = watched.putIfAbsent(key, vm);
         if (earlier != null) {
             return earlier;

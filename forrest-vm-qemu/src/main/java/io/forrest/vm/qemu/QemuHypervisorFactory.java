@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The hypervisor {@code qemu}. Its settings: {@code accelerator} ({@code kvm}, the default, or {@code tcg}) and
- * {@code binary} (default {@code qemu-system-x86_64}).
+ * The hypervisor {@code qemu}. Its settings: {@code accelerator} ({@code kvm}, the default, or {@code tcg}),
+ * {@code binary} (default {@code qemu-system-x86_64}) and {@code swtpm} (default {@code swtpm}).
  */
 public final class QemuHypervisorFactory implements HypervisorFactory {
     @Override

@@ -1,6 +1,7 @@
 package io.forrest.vm.qemu;
 
 import io.forrest.domain.HostProblem;
+import io.forrest.spi.HypervisorCapability;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Finds out whether guests run here, by running one: a boot sector that says a letter and powers off.
@@ -20,6 +22,7 @@ final class QemuProbe {
             "Mend KVM, or set host.qemu.accelerator: tcg, with which guests run many times slower.";
     private static final int SECTOR_BYTES = 512;
     private static final int DISK_BYTES = 1 << 20;
+    private static final String BINARY = "host.qemu.binary";
     private static final String ACCELERATOR = "host.qemu.accelerator";
     private static final Path KVM = Path.of("/dev/kvm");
 
@@ -90,9 +93,55 @@ final class QemuProbe {
             return boot();
         } catch (IOException e) {
             return Optional.of(new HostProblem(
-                    "host.qemu.binary",
+                    BINARY,
                     settings.binary() + " cannot be run: " + e.getMessage() + ".",
                     "Install QEMU (Debian: qemu-system-x86) or correct the path."));
+        }
+    }
+
+    /** What is wrong with the part of QEMU that a capability needs, or with what runs beside it. */
+    Optional<HostProblem> checkFor(HypervisorCapability capability) {
+        return switch (capability) {
+            case SHELL_SOCKET, READ_ONLY_DISKS, ADOPTION -> Optional.empty();
+            case EXTRA_NETWORK_INTERFACES -> hasPart("-netdev", "vde", "VDE network interfaces");
+            case SHARED_DIRECTORIES -> hasPart("-device", "virtio-9p-pci", "shared directories (virtfs)");
+            case TPM -> hasPart("-tpmdev", "emulator", "emulated TPMs").or(this::checkSwtpm);
+        };
+    }
+
+    /** QEMU lists what it was built with. */
+    private Optional<HostProblem> hasPart(String option, String part, String spoken) {
+        Optional<ShortRun> list = run(List.of(settings.binary(), option, "help"));
+        // Where QEMU cannot be run at all, that is what is to be said.
+        return list.isEmpty()
+                        || Pattern.compile("\\b" + part + "\\b")
+                                .matcher(list.get().output())
+                                .find()
+                ? Optional.empty()
+                : Optional.of(new HostProblem(
+                        BINARY,
+                        settings.binary() + " was built without " + spoken + ".",
+                        "Install a QEMU that has them (Debian's qemu-system-x86 does)."));
+    }
+
+    private Optional<HostProblem> checkSwtpm() {
+        boolean works = run(List.of(settings.swtpm(), "--version"))
+                .filter(run -> run.exitCode().orElse(1) == 0)
+                .isPresent();
+        return works
+                ? Optional.empty()
+                : Optional.of(new HostProblem(
+                        "host.qemu.swtpm",
+                        settings.swtpm() + " cannot be run.",
+                        "Install swtpm (Debian: swtpm) or correct the path."));
+    }
+
+    /** Empty if it could not be started. */
+    private Optional<ShortRun> run(List<String> line) {
+        try {
+            return Optional.of(ShortRun.of(line, Path.of("/"), longest));
+        } catch (IOException e) {
+            return Optional.empty();
         }
     }
 

@@ -12,12 +12,15 @@ import java.util.TreeSet;
  * What stands below {@code host.qemu}.
  *
  * @param binary a program on the PATH, or a path
+ * @param swtpm what emulates TPMs: a program on the PATH, or a path
  */
-record QemuSettings(Accelerator accelerator, String binary) {
+record QemuSettings(Accelerator accelerator, String binary, String swtpm) {
     private static final String ACCELERATOR = "accelerator";
     private static final String BINARY = "binary";
-    private static final Set<String> KEYS = new TreeSet<>(Set.of(ACCELERATOR, BINARY));
+    private static final String SWTPM = "swtpm";
+    private static final Set<String> KEYS = new TreeSet<>(Set.of(ACCELERATOR, BINARY, SWTPM));
     private static final String DEFAULT_BINARY = "qemu-system-x86_64";
+    private static final String DEFAULT_SWTPM = "swtpm";
 
     /** How guest code is run. */
     enum Accelerator {
@@ -55,6 +58,7 @@ record QemuSettings(Accelerator accelerator, String binary) {
         }
         return new QemuSettings(
                 Accelerator.valueOf(settings.getOrDefault(ACCELERATOR, "kvm").toUpperCase(Locale.ROOT)),
-                settings.getOrDefault(BINARY, DEFAULT_BINARY));
+                settings.getOrDefault(BINARY, DEFAULT_BINARY),
+                settings.getOrDefault(SWTPM, DEFAULT_SWTPM));
     }
 }

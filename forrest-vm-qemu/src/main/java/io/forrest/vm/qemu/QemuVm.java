@@ -4,8 +4,6 @@ import io.forrest.failpoint.FailPoint;
 import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
 import java.io.IOException;
-import java.io.RandomAccessFile;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -49,11 +47,11 @@ final class QemuVm implements Vm {
     private static final Duration LONGEST_LET_GO = Duration.ofSeconds(1);
     private static final Duration LONGEST_UNNOTED = Duration.ofMinutes(10);
     static final Duration LONGEST_QUIT = Duration.ofSeconds(10);
-    private static final int MOST_LAST_WORDS_BYTES = 2000;
 
     private final Path runDirectory;
     private final String name;
-    private final QemuProcess process;
+    private final VmProcess process;
+    private final Optional<VmProcess> tpm;
     private final VmRecord atFirst;
     private final CompletableFuture<Void> looked = new CompletableFuture<>();
     private final CompletableFuture<VmExit> exit = new CompletableFuture<>();
@@ -79,11 +77,14 @@ final class QemuVm implements Vm {
         POWERED_OFF
     }
 
-    /** {@code record} is what is written down of it so far. {@link #watch} must follow. */
-    QemuVm(Path runDirectory, QemuProcess process, VmRecord record) {
+    /**
+     * {@code tpm} is what is there of it, and {@code record} what is written down of the VM so far. {@link #watch} must follow.
+     */
+    QemuVm(Path runDirectory, VmProcess process, Optional<VmProcess> tpm, VmRecord record) {
         this.runDirectory = runDirectory;
         this.name = runDirectory.getFileName().toString();
         this.process = process;
+        this.tpm = tpm;
         this.atFirst = record;
         this.record = record;
         this.course = record.stopping() ? Course.STOPPING : Course.RUNNING;
@@ -93,6 +94,20 @@ final class QemuVm implements Vm {
         Thread watcher = new Thread(this::awaitEnd, "forrest-vm-" + name);
         watcher.setDaemon(true);
         watcher.start();
+        if (atFirst.tpm()) {
+            CompletableFuture<?> gone = tpm.map(VmProcess::onEnd).orElse(CompletableFuture.completedFuture(null));
+            // It goes with QEMU, whose end may be heard of a moment later.
+            CompletableFuture<Void> unused = gone.thenRunAsync(this::saysThatTpmIsGone, after(LONGEST_LET_GO));
+        }
+    }
+
+    private void saysThatTpmIsGone() {
+        if (!process.hasEnded() && !closed) {
+            LOG.warn(
+                    "The TPM of {} has ended, so its guest has none any more{}",
+                    name,
+                    LastWords.of(runDirectory.resolve(Swtpm.OUTPUT)));
+        }
     }
 
     /** Waits until it is known whether the guest has powered off already, but no longer than this. */
@@ -119,6 +134,7 @@ final class QemuVm implements Vm {
                     return;
                 }
             }
+            endTpm();
             if (!closed) {
                 exit.complete(end.isPresent() ? end.get() : withoutPowerOff());
             }
@@ -128,11 +144,18 @@ final class QemuVm implements Vm {
             // Who waits for its end must hear of it, and not before nothing writes to its disks any more.
             LOG.error("A bug: {} cannot be watched any more, and is ended.", name, e);
             process.kill();
-            CompletableFuture<Void> unused = process.onEnd()
-                    .thenRun(() -> exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e)));
+            CompletableFuture<Void> unused = process.onEnd().thenRun(() -> {
+                endTpm();
+                exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e));
+            });
         } finally {
             looked.complete(null);
         }
+    }
+
+    /** It ends by itself, a moment later; but nothing may be left in the run directory after the VM's end. */
+    private void endTpm() {
+        tpm.ifPresent(process -> Swtpm.end(runDirectory, process));
     }
 
     /**
@@ -312,21 +335,12 @@ final class QemuVm implements Vm {
             return new VmExit(VmExit.Kind.STOPPED, "QEMU was told to end by somebody on the host");
         }
         String words = code.isPresent() ? "QEMU ended with " + code.getAsInt() : "QEMU ended";
-        return new VmExit(VmExit.Kind.FAILED, words + lastWords(runDirectory));
+        return new VmExit(VmExit.Kind.FAILED, words + lastWords());
     }
 
-    /** What QEMU said at last, to be put behind other words; empty if it said nothing. */
-    static String lastWords(Path runDirectory) {
-        try (RandomAccessFile log =
-                new RandomAccessFile(runDirectory.resolve(QemuHypervisor.OUTPUT).toFile(), "r")) {
-            byte[] tail = new byte[(int) Math.min(log.length(), MOST_LAST_WORDS_BYTES)];
-            log.seek(log.length() - tail.length);
-            log.readFully(tail);
-            String words = new String(tail, StandardCharsets.UTF_8).strip().replaceAll("\\s*\\n\\s*", "; ");
-            return words.isEmpty() ? "" : ": " + words;
-        } catch (IOException e) {
-            return "";
-        }
+    private String lastWords() {
+        return LastWords.of(runDirectory.resolve(QemuHypervisor.OUTPUT))
+                + (atFirst.tpm() ? LastWords.of("; its TPM: ", runDirectory.resolve(Swtpm.OUTPUT)) : "");
     }
 
     @Override

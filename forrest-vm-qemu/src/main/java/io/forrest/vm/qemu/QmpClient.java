@@ -6,12 +6,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -24,9 +21,6 @@ final class QmpClient implements AutoCloseable {
 
     /** Answers to what is asked here are far shorter; a line without end is not from a QEMU in good order. */
     private static final int MOST_LINE_BYTES = 1 << 20;
-
-    /** How many bytes the path of a Unix socket may have for Java; for the kernel it is one more. */
-    private static final int MOST_PATH_BYTES = 106;
 
     private final SocketChannel channel;
     private final ByteBuffer input = ByteBuffer.allocate(8192).flip();
@@ -47,31 +41,11 @@ final class QmpClient implements AutoCloseable {
      * while it has another.
      */
     void connect(Path runDirectory) throws IOException {
-        Path socket = runDirectory.resolve(QemuCommandLine.QMP_SOCKET);
-        if (!Files.exists(socket)) {
-            throw new NoSuchFileException(socket.toString());
-        }
-        if (socket.toString().getBytes(StandardCharsets.UTF_8).length <= MOST_PATH_BYTES) {
-            channel.connect(UnixDomainSocketAddress.of(socket));
-        } else {
-            connectOnDetour(runDirectory);
-        }
+        RunSocket.connect(channel, runDirectory, QemuCommandLine.QMP_SOCKET);
         readObject();
         send("qmp_capabilities");
         awaitReturn("qmp_capabilities");
         ready = true;
-    }
-
-    private void connectOnDetour(Path runDirectory) throws IOException {
-        Path detour = Files.createTempDirectory("forrest-qmp");
-        Path link = detour.resolve("d");
-        try {
-            Files.createSymbolicLink(link, runDirectory);
-            channel.connect(UnixDomainSocketAddress.of(link.resolve(QemuCommandLine.QMP_SOCKET)));
-        } finally {
-            Files.deleteIfExists(link);
-            Files.deleteIfExists(detour);
-        }
     }
 
     /** Whether it may be sent to: true from the end of {@link #connect} on. Safe from any thread. */

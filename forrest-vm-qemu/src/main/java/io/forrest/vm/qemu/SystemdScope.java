@@ -49,23 +49,32 @@ final class SystemdScope {
     }
 
     /**
-     * What comes before a VM's command line; it becomes that command in the end, in the same process. Empty where there is no
-     * need, or no way; the log says so. The first call tries whether it works, and blocks for that.
+     * What comes before the command line of a machine's VM; it becomes that command in the end, in the same process. Empty
+     * where there is no need, or no way; the log says so. The first call tries whether it works, and blocks for that.
      */
-    synchronized List<String> launcher(String machine) {
+    List<String> launcher(String machine) {
+        return launcher("VM " + machine, "vm-" + machine);
+    }
+
+    /** As {@link #launcher}, for the machine's TPM, which needs a scope of its own: a scope takes no second process. */
+    List<String> tpmLauncher(String machine) {
+        return launcher("TPM of VM " + machine, "tpm-" + machine);
+    }
+
+    private synchronized List<String> launcher(String description, String name) {
         List<String> line = new ArrayList<>(launcher.orElseGet(() -> {
             List<String> chosen = choose();
             launcher = Optional.of(chosen);
             return chosen;
         }));
         if (!line.isEmpty()) {
-            line.addAll(List.of("--description=VM " + machine, unit(machine), "--"));
+            line.addAll(List.of("--description=" + description, unit(name), "--"));
         }
         return line;
     }
 
     private static String unit(String name) {
-        return "--unit=forrest-vm-" + name + ".scope";
+        return "--unit=forrest-" + name + ".scope";
     }
 
     private List<String> choose() {
@@ -117,7 +126,7 @@ final class SystemdScope {
 
     private void tryOut(List<String> line) throws IOException {
         List<String> command = new ArrayList<>(line);
-        command.addAll(List.of(unit("try-" + ProcessHandle.current().pid()), "--", "true"));
+        command.addAll(List.of(unit("vm-try-" + ProcessHandle.current().pid()), "--", "true"));
         ShortRun run = ShortRun.of(command, Path.of("/"), longestTry);
         if (run.exitCode().isEmpty()) {
             throw new IOException(systemdRun + " does not answer within " + longestTry.toSeconds() + " s.");

@@ -21,15 +21,17 @@ import java.util.Optional;
  * the VM's process is.
  *
  * @param disks those the guest may write, as the run directory resolves them
+ * @param tpm whether it was given a TPM
  * @param stopping whether Forrest is ending it
  * @param exit how it ended; present before the process is gone, if the guest powered off by itself
  */
-record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
+record VmRecord(List<String> disks, boolean tpm, boolean stopping, Optional<VmExit> exit) {
     /** Its name in the run directory. */
     static final String FILE = "qemu.json";
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String DISKS = "disks";
+    private static final String TPM = "tpm";
     private static final String STOPPING = "stopping";
     private static final String EXIT = "exit";
     private static final String KIND = "kind";
@@ -40,11 +42,11 @@ record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
     }
 
     VmRecord withStopping() {
-        return new VmRecord(disks, true, exit);
+        return new VmRecord(disks, tpm, true, exit);
     }
 
     VmRecord withExit(VmExit how) {
-        return new VmRecord(disks, stopping, Optional.of(how));
+        return new VmRecord(disks, tpm, stopping, Optional.of(how));
     }
 
     /** Empty if no VM was ever started there. */
@@ -64,7 +66,8 @@ record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
                     .map(how -> new VmExit(
                             VmExit.Kind.valueOf(how.required(KIND).asText()),
                             how.required(REASON).asText()));
-            return Optional.of(new VmRecord(disks, json.required(STOPPING).asBoolean(), exit));
+            return Optional.of(new VmRecord(
+                    disks, json.path(TPM).asBoolean(), json.required(STOPPING).asBoolean(), exit));
         } catch (IOException | IllegalArgumentException e) {
             throw new IOException(file + " is damaged: " + e.getMessage(), e);
         }
@@ -74,6 +77,7 @@ record VmRecord(List<String> disks, boolean stopping, Optional<VmExit> exit) {
     void write(Path runDirectory) throws IOException {
         ObjectNode json = JSON.createObjectNode();
         disks.forEach(json.putArray(DISKS)::add);
+        json.put(TPM, tpm);
         json.put(STOPPING, stopping);
         exit.ifPresent(how -> json.putObject(EXIT).put(KIND, how.kind().name()).put(REASON, how.reason()));
         Path draft = Files.createTempFile(runDirectory, FILE, ".tmp");

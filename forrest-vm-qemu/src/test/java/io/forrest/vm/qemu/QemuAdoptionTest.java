@@ -79,7 +79,7 @@ public class QemuAdoptionTest {
         try {
             Files.writeString(pidFile(), Long.toString(shell.pid()));
             assertThat(run.hypervisor().find(run.directory)).isEmpty();
-            new VmRecord(List.of("disk.img"), false, Optional.empty()).write(run.directory);
+            new VmRecord(List.of("disk.img"), false, false, Optional.empty()).write(run.directory);
             assertThat(QemuRun.await(run.find()).kind()).isEqualTo(VmExit.Kind.FAILED);
             assertThat(shell.isAlive()).isTrue();
         } finally {
@@ -159,9 +159,9 @@ public class QemuAdoptionTest {
         List<String> line =
                 new ArrayList<>(List.of("sh", "-c", "\"$@\" & exec tail -f /dev/null", "sh", "qemu-system-x86_64"));
         line.addAll(QemuCommandLine.of(
-                new QemuSettings(QemuSettings.Accelerator.TCG, "qemu-system-x86_64"),
+                new QemuSettings(QemuSettings.Accelerator.TCG, "qemu-system-x86_64", "swtpm"),
                 QemuRun.spec(run.directory, run.disk())));
-        new VmRecord(List.of("disk.img"), false, Optional.empty()).write(run.directory);
+        new VmRecord(List.of("disk.img"), false, false, Optional.empty()).write(run.directory);
         Process parent =
                 new ProcessBuilder(line).directory(run.directory.toFile()).start();
         try {

@@ -3,6 +3,7 @@ package io.forrest.vm.qemu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forrest.domain.DataSize;
+import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.spi.VmSpec;
 import io.forrest.testing.TestConfigs;
@@ -101,5 +102,54 @@ public class QemuCommandLineTest {
                         "if=none,id=readonly-30,format=raw,readonly=on,file=/cache/arm64.tar.gz",
                         "-device",
                         "virtio-blk-pci,drive=readonly-30,serial=runner-arm64,addr=0x1e");
+    }
+
+    @Test
+    public void sharesComeBeforeExtraNetworkInterfacesAndTheseBeforeTheTpm() {
+        VmSpec plain = spec(RUN.resolve("disk.img"));
+        VmSpec spec = new VmSpec(
+                plain.machine(),
+                plain.runDirectory(),
+                plain.cpus(),
+                plain.ram(),
+                plain.disks(),
+                List.of(new VmSpec.ReadOnlyDisk("runner", Path.of("/cache/runner"))),
+                plain.serialLog(),
+                plain.shellSocket(),
+                List.of(
+                        new VmSpec.NetworkInterface(Path.of("/run/vde,a"), MacAddress.fromRandom(1)),
+                        new VmSpec.NetworkInterface(Path.of("/run/b"), MacAddress.fromRandom(2))),
+                List.of(
+                        new VmSpec.SharedDirectory(Path.of("/srv/git,1"), "shared-git", false),
+                        new VmSpec.SharedDirectory(Path.of("/srv/cache"), "cache", true)),
+                Optional.of(RUN.resolve("tpm.swtpm")));
+        assertThat(QemuCommandLine.of(QemuSettings.of(Map.of()), spec))
+                .endsWith(
+                        "-virtfs",
+                        "local,id=share-0,security_model=none,mount_tag=shared-git,readonly=on,path=/srv/git,,1",
+                        "-virtfs",
+                        "local,id=share-1,security_model=none,mount_tag=cache,readonly=off,path=/srv/cache",
+                        "-netdev",
+                        "vde,id=nic-0,sock=/run/vde,,a",
+                        "-device",
+                        "virtio-net-pci,netdev=nic-0,mac=02:00:00:00:00:01",
+                        "-netdev",
+                        "vde,id=nic-1,sock=/run/b",
+                        "-device",
+                        "virtio-net-pci,netdev=nic-1,mac=02:00:00:00:00:02",
+                        "-chardev",
+                        "socket,id=chrtpm,path=swtpm.ctrl",
+                        "-tpmdev",
+                        "emulator,id=tpm0,chardev=chrtpm",
+                        "-device",
+                        "tpm-tis,tpmdev=tpm0",
+                        "-drive",
+                        "if=none,id=readonly-30,format=raw,readonly=on,file=/cache/runner",
+                        "-device",
+                        "virtio-blk-pci,drive=readonly-30,serial=runner,addr=0x1e");
+        assertThat(Swtpm.arguments(spec, RUN.resolve("tpm.swtpm")))
+                .containsSequence("--tpm2", "--tpmstate", "backend-uri=file://tpm.swtpm")
+                .containsSequence("--ctrl", "type=unixio,path=swtpm.ctrl")
+                .contains("--terminate");
     }
 }

@@ -212,8 +212,8 @@ public class QemuEndsTest {
         return VmRecord.read(run.directory).orElseThrow();
     }
 
-    private QemuProcess process() throws Exception {
-        return QemuProcess.find(run.directory, "qemu-system-x86_64").orElseThrow();
+    private VmProcess process() throws Exception {
+        return VmProcess.find(run.directory, "qemu-system-x86_64").orElseThrow();
     }
 
     @Test

@@ -1,24 +1,34 @@
 package io.forrest.vm.qemu;
 
 import io.forrest.spi.Hypervisor;
-import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.Vm;
 import io.forrest.testing.HostNeeds;
 import io.forrest.testing.HypervisorContract;
+import io.forrest.testing.VdeSwitch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.EnumSet;
 import java.util.Map;
-import java.util.Set;
+import org.testng.annotations.AfterClass;
 import org.testng.annotations.BeforeClass;
 import org.testng.annotations.Test;
 
 @Test(groups = "qemu")
 public class QemuHypervisorTest extends HypervisorContract {
+    private VdeSwitch vdeSwitch;
+
     @BeforeClass
-    public void needQemu() {
+    public void needPrograms() throws Exception {
         HostNeeds.program("qemu-system-x86_64");
+        HostNeeds.program("swtpm");
+        vdeSwitch = new VdeSwitch();
+    }
+
+    @AfterClass(alwaysRun = true)
+    public void closeSwitch() throws IOException {
+        if (vdeSwitch != null) {
+            vdeSwitch.close();
+        }
     }
 
     @Override
@@ -27,11 +37,13 @@ public class QemuHypervisorTest extends HypervisorContract {
     }
 
     @Override
-    protected Set<HypervisorCapability> unsupported() {
-        return EnumSet.of(
-                HypervisorCapability.EXTRA_NETWORK_INTERFACES,
-                HypervisorCapability.SHARED_DIRECTORIES,
-                HypervisorCapability.TPM);
+    protected Path vdeSwitch() {
+        return vdeSwitch.directory();
+    }
+
+    @Override
+    protected void writeTpmState(Path file) throws IOException {
+        QemuRun.writeTpmState(file);
     }
 
     @Override

@@ -32,7 +32,7 @@ public class QemuProbeTest {
     }
 
     private static HostProblem problem(QemuSettings.Accelerator accelerator, String binary, Path kvm) {
-        QemuSettings settings = new QemuSettings(accelerator, binary);
+        QemuSettings settings = new QemuSettings(accelerator, binary, "swtpm");
         return new QemuProbe(settings, SHORT, kvm).check().orElseThrow();
     }
 
@@ -105,7 +105,7 @@ public class QemuProbeTest {
             throw HostNeeds.missing("/dev/kvm");
         }
         long sinceNanos = System.nanoTime();
-        QemuSettings settings = new QemuSettings(QemuSettings.Accelerator.KVM, "qemu-system-x86_64");
+        QemuSettings settings = new QemuSettings(QemuSettings.Accelerator.KVM, "qemu-system-x86_64", "swtpm");
         assertThat(new QemuProbe(settings, Duration.ofSeconds(5)).check().stream())
                 .allSatisfy(problem -> {
                     assertThat(problem.where()).isEqualTo("host.qemu.accelerator");

@@ -129,6 +129,143 @@ final class QemuRun implements AutoCloseable {
         0 // two sectors at 0000:8000
     };
 
+    /** Says the first four bytes of the configuration of each device's first function on the PCI bus; powers off. */
+    static final int[] SAY_THE_PCI_BUS = {
+        0x31,
+        0xC9, // slot 0
+        0x66,
+        0xB8,
+        0x00,
+        0x00,
+        0x00,
+        0x80,
+        0x88,
+        0xCC,
+        0xC0,
+        0xE4,
+        0x03, // its address
+        0xBA,
+        0xF8,
+        0x0C,
+        0x66,
+        0xEF,
+        0xBA,
+        0xFC,
+        0x0C,
+        0x66,
+        0xED, // ports 0xcf8 and 0xcfc
+        0xBA,
+        0xF8,
+        0x03,
+        0xBB,
+        0x04,
+        0x00,
+        0xEE,
+        0x66,
+        0xC1,
+        0xE8,
+        0x08,
+        0x4B,
+        0x75,
+        0xF8, // say four bytes
+        0x41,
+        0x83,
+        0xF9,
+        0x20,
+        0x75,
+        0xD7, // up to slot 31
+        0xBA,
+        0x04,
+        0x06,
+        0xB8,
+        0x00,
+        0x20,
+        0xEF,
+        0xF4,
+        0xEB,
+        0xFD // off
+    };
+
+    /** Says the four bytes at 0xfed40f00, which a TPM is known by, or nothing but zeros (int 15h, 87h); powers off. */
+    static final int[] SAY_THE_TPM = {
+        0x31,
+        0xC0,
+        0x8E,
+        0xC0,
+        0x8E,
+        0xD8,
+        0xBE,
+        0x32,
+        0x7C,
+        0xB9,
+        0x02,
+        0x00,
+        0xB4,
+        0x87,
+        0xCD,
+        0x15, // copy
+        0x66,
+        0xA1,
+        0x00,
+        0x80,
+        0xBA,
+        0xF8,
+        0x03,
+        0xBB,
+        0x04,
+        0x00, // from 0000:8000
+        0xEE,
+        0x66,
+        0xC1,
+        0xE8,
+        0x08,
+        0x4B,
+        0x75,
+        0xF8, // say four bytes
+        0xBA,
+        0x04,
+        0x06,
+        0xB8,
+        0x00,
+        0x20,
+        0xEF,
+        0xF4,
+        0xEB,
+        0xFD, // off
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0, // two descriptors for the BIOS
+        0xFF,
+        0xFF,
+        0x00,
+        0x0F,
+        0xD4,
+        0x93,
+        0x00,
+        0xFE, // from 0xfed40f00
+        0xFF,
+        0xFF,
+        0x00,
+        0x80,
+        0x00,
+        0x93,
+        0x00,
+        0x00 // to 0x8000
+    };
+
     /** Goes on saying K. */
     static final int[] SAY_MORE = {0xEE, 0xEB, 0xFD};
 
@@ -174,6 +311,16 @@ final class QemuRun implements AutoCloseable {
 
     /** What is started in a directory that has a machine's name. */
     static VmSpec spec(Path directory, Path disk, VmSpec.ReadOnlyDisk... readOnlyDisks) {
+        return spec(directory, disk, List.of(readOnlyDisks), List.of(), List.of(), Optional.empty());
+    }
+
+    private static VmSpec spec(
+            Path directory,
+            Path disk,
+            List<VmSpec.ReadOnlyDisk> readOnlyDisks,
+            List<VmSpec.NetworkInterface> interfaces,
+            List<VmSpec.SharedDirectory> shares,
+            Optional<Path> tpmState) {
         return new VmSpec(
                 new MachineId(
                         TestConfigs.typeId("build"), directory.getFileName().toString()),
@@ -181,12 +328,33 @@ final class QemuRun implements AutoCloseable {
                 1,
                 DataSize.parse("64M"),
                 List.of(disk),
-                List.of(readOnlyDisks),
+                readOnlyDisks,
                 directory.resolve("log.txt"),
                 Optional.of(directory.resolve("shell.sock")),
-                List.of(),
-                List.of(),
-                Optional.empty());
+                interfaces,
+                shares,
+                tpmState);
+    }
+
+    /** The VM with these devices, too. */
+    VmSpec specWith(
+            List<VmSpec.ReadOnlyDisk> readOnlyDisks,
+            List<VmSpec.NetworkInterface> interfaces,
+            List<VmSpec.SharedDirectory> shares,
+            Optional<Path> tpmState) {
+        return spec(directory, disk(), readOnlyDisks, interfaces, shares, tpmState);
+    }
+
+    /** The VM with a TPM, whose state is made. */
+    VmSpec specWithTpm() throws IOException {
+        Path state = directory.resolve("tpm.swtpm");
+        writeTpmState(state);
+        return specWith(List.of(), List.of(), List.of(), Optional.of(state));
+    }
+
+    /** A TPM's state as people make it: an empty file is one that was never used. */
+    static void writeTpmState(Path file) throws IOException {
+        Files.write(file, new byte[0]);
     }
 
     /** Starts the VM, and returns when its guest runs. Before that QEMU has no handlers, and any signal kills it. */
@@ -262,7 +430,8 @@ final class QemuRun implements AutoCloseable {
     /** Leaves nothing running. */
     @Override
     public void close() throws IOException {
-        QemuProcess.find(directory, "qemu-system-x86_64").ifPresent(QemuProcess::kill);
+        VmProcess.find(directory, "qemu-system-x86_64").ifPresent(VmProcess::kill);
+        VmProcess.findTpm(directory, "swtpm").ifPresent(VmProcess::kill);
         hypervisors.forEach(QemuHypervisor::close);
     }
 }

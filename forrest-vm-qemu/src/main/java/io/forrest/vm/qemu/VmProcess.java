@@ -8,6 +8,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -17,16 +18,17 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The process of a VM, which need not be a child of this one. Thread-safe. */
-final class QemuProcess {
-    private static final Logger LOG = LoggerFactory.getLogger(QemuProcess.class);
+/** A process of a VM: its QEMU, or the TPM beside it; it need not be a child of this one. Thread-safe. */
+final class VmProcess {
+    private static final Logger LOG = LoggerFactory.getLogger(VmProcess.class);
     private static final Path PROC = Path.of("/proc");
 
-    /** What a VM's process is for a moment, before it becomes QEMU. */
+    /** What such a process is for a moment, before it becomes what it is to be. */
     private static final Set<String> LAUNCHERS = Set.of("setsid", "systemd-run", "env");
 
     /** How soon the end of a process that is no child is noticed. */
@@ -36,14 +38,14 @@ final class QemuProcess {
     private final Optional<Process> child;
     private final CompletableFuture<ProcessHandle> end;
 
-    private QemuProcess(ProcessHandle handle, Optional<Process> child) {
+    private VmProcess(ProcessHandle handle, Optional<Process> child) {
         this.handle = handle;
         this.child = child;
         this.end = handle.onExit();
     }
 
-    static QemuProcess ofChild(Process child) {
-        return new QemuProcess(child.toHandle(), Optional.of(child));
+    static VmProcess ofChild(Process child) {
+        return new VmProcess(child.toHandle(), Optional.of(child));
     }
 
     /**
@@ -56,10 +58,36 @@ final class QemuProcess {
      * @param binary what {@code host.qemu.binary} says
      * @throws IOException if it cannot be told
      */
-    static Optional<QemuProcess> find(Path runDirectory, String binary) throws IOException {
+    static Optional<VmProcess> find(Path runDirectory, String binary) throws IOException {
+        List<String> name = List.of("-name", fileName(runDirectory));
+        return find(
+                runDirectory,
+                notedIn(runDirectory.resolve(QemuCommandLine.PID_FILE)),
+                new Looks("qemu", binary, arguments -> Collections.indexOfSubList(arguments, name) >= 0));
+    }
+
+    /**
+     * The TPM of the VM that was started for {@code runDirectory}, found like the VM itself.
+     *
+     * @param binary what {@code host.qemu.swtpm} says
+     * @throws IOException if it cannot be told
+     */
+    static Optional<VmProcess> findTpm(Path runDirectory, String binary) throws IOException {
+        List<String> marks = List.of(Swtpm.CONTROL, Swtpm.log(fileName(runDirectory)));
+        return find(
+                runDirectory, Optional.empty(), new Looks("swtpm", binary, arguments -> arguments.containsAll(marks)));
+    }
+
+    /**
+     * What a process is known by, beside its working directory.
+     *
+     * @param program part of its program's name, whatever {@code binary} is a wrapper of
+     */
+    private record Looks(String program, String binary, Predicate<List<String>> arguments) {}
+
+    private static Optional<VmProcess> find(Path runDirectory, Optional<ProcessHandle> noted, Looks looks)
+            throws IOException {
         Object directory = fileKey(runDirectory);
-        String name = fileName(runDirectory);
-        Optional<ProcessHandle> noted = notedIn(runDirectory.resolve(QemuCommandLine.PID_FILE));
         try (Stream<ProcessHandle> all = ProcessHandle.allProcesses()) {
             Iterator<ProcessHandle> candidates =
                     Stream.concat(noted.stream(), all).iterator();
@@ -67,8 +95,8 @@ final class QemuProcess {
                 ProcessHandle candidate = candidates.next();
                 // The handle knows its process by its start, too, and was there before this look: no recycled id
                 // passes.
-                if (isVm(candidate, directory, name, binary) && candidate.isAlive()) {
-                    return Optional.of(new QemuProcess(candidate, Optional.empty()));
+                if (isIt(candidate, directory, looks) && candidate.isAlive()) {
+                    return Optional.of(new VmProcess(candidate, Optional.empty()));
                 }
             }
         }
@@ -83,8 +111,7 @@ final class QemuProcess {
         }
     }
 
-    private static boolean isVm(ProcessHandle process, Object directory, String name, String binary)
-            throws IOException {
+    private static boolean isIt(ProcessHandle process, Object directory, Looks looks) throws IOException {
         Path proc = PROC.resolve(Long.toString(process.pid()));
         try {
             if (!directory.equals(fileKey(proc.resolve("cwd")))) {
@@ -92,15 +119,12 @@ final class QemuProcess {
             }
             List<String> arguments =
                     List.of(Files.readString(proc.resolve("cmdline")).split("\0", -1));
-            int option = arguments.indexOf("-name");
-            if (option < 0
-                    || option + 1 >= arguments.size()
-                    || !arguments.get(option + 1).equals(name)) {
+            if (!looks.arguments().test(arguments)) {
                 return false;
             }
             String program = fileName(Files.readSymbolicLink(proc.resolve("exe")));
-            return program.contains("qemu")
-                    || program.equals(fileName(Path.of(binary)))
+            return program.contains(looks.program())
+                    || program.equals(fileName(Path.of(looks.binary())))
                     || LAUNCHERS.contains(fileName(Path.of(arguments.get(0))));
         } catch (NoSuchFileException e) {
             // It is ending, or has ended.
@@ -185,7 +209,7 @@ final class QemuProcess {
     /** Ends it the hard way. The handle knows its process by its start, too: a recycled id is never hit. */
     void kill() {
         if (!handle.destroyForcibly() && handle.isAlive() && !isZombie(handle)) {
-            LOG.warn("QEMU's process {} could not be killed.", id());
+            LOG.warn("The process {} of a VM could not be killed.", id());
         }
     }
 }
