@@ -142,9 +142,9 @@ public final class Forrest implements AutoCloseable {
         return problems;
     }
 
-    /** What keeps single machine types from running: their templates and base images. */
+    /** What keeps single machine types from running: their templates, base images and devices. */
     public List<HostProblem> checkMachineTypes() {
-        return MachineTypeCheck.check(config.current(), images);
+        return MachineTypeCheck.check(config.current(), images, hypervisor);
     }
 
     /**

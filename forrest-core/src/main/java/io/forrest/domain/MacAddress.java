@@ -18,6 +18,11 @@ public record MacAddress(long bits) {
         return new MacAddress((random & 0xfc_ff_ff_ff_ff_ffL) | LOCAL);
     }
 
+    /** Reads what {@link #toString} writes. */
+    public static MacAddress parse(String text) {
+        return new MacAddress(HexFormat.fromHexDigitsToLong(text.replace(":", "")));
+    }
+
     @Override
     public String toString() {
         byte[] bytes = new byte[6];

@@ -35,6 +35,23 @@ public interface ImageStore {
     DiskOrigin createDisk(DiskRequest request, Path disk) throws PluginException;
 
     /**
+     * Whether machines of {@code type} have a TPM: whether somebody has put a state of one beside the machine image.
+     *
+     * @throws PluginException {@code BROKEN} on I/O errors
+     */
+    boolean hasTpmState(MachineTypeId type) throws PluginException;
+
+    /**
+     * Makes {@code copy} a private copy of the state that the TPM of each machine of {@code type} starts with, readable by
+     * nobody else. Nothing is ever copied back. Does nothing if there is none. On failure {@code copy} is not there.
+     *
+     * @param copy absolute; its directory exists, the file does not
+     * @return whether there is a state
+     * @throws PluginException {@code REJECTED} if the state is not a plain file, {@code BROKEN} on I/O errors
+     */
+    boolean createTpmState(MachineTypeId type, Path copy) throws PluginException;
+
+    /**
      * Makes {@code disk} the machine image of {@code type}, atomically and durably; afterwards {@code disk} is gone. The
      * images before stay as generations that can be gone back to.
      *

@@ -4,7 +4,9 @@ import io.forrest.domain.MacAddress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 
 /**
@@ -14,20 +16,31 @@ import java.util.function.Supplier;
 final class MacPool {
     private final Supplier<MacAddress> fresh;
     private final Deque<MacAddress> free = new ArrayDeque<>();
+    private final Set<MacAddress> lent = new HashSet<>();
 
     MacPool(Supplier<MacAddress> fresh) {
         this.fresh = fresh;
     }
 
     synchronized List<MacAddress> lend(int count) {
-        List<MacAddress> lent = new ArrayList<>();
+        List<MacAddress> addresses = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            lent.add(free.isEmpty() ? fresh.get() : free.removeFirst());
+            MacAddress address = free.isEmpty() ? fresh.get() : free.removeFirst();
+            while (!lent.add(address)) {
+                address = fresh.get();
+            }
+            addresses.add(address);
         }
-        return lent;
+        return addresses;
+    }
+
+    /** Takes note of what an earlier Forrest has lent to a machine that goes on. */
+    synchronized void takeOver(List<MacAddress> addresses) {
+        lent.addAll(addresses);
     }
 
     synchronized void giveBack(List<MacAddress> addresses) {
+        addresses.forEach(lent::remove);
         free.addAll(addresses);
     }
 }

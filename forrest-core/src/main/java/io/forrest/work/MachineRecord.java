@@ -2,11 +2,13 @@ package io.forrest.work;
 
 import io.forrest.config.MachineType;
 import io.forrest.domain.JobObservation;
+import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
 import io.forrest.fleet.MachineOutcome;
 import io.forrest.spi.DiskOrigin;
 import java.time.Instant;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -19,6 +21,7 @@ import java.util.OptionalLong;
  * @param persistenceToken what its repository's was when it was launched; forgotten when it is over
  * @param runToken what its guest was told; forgotten when it is over
  * @param outcome how it ended, once it is {@link Stage#OVER}
+ * @param macs what its extra network interfaces are lent, in their order; given back when it is over
  */
 record MachineRecord(
         MachineId machine,
@@ -32,7 +35,8 @@ record MachineRecord(
         Optional<Instant> vmStartedAt,
         Optional<JobObservation> job,
         Optional<Instant> endedAt,
-        Optional<MachineOutcome> outcome) {
+        Optional<MachineOutcome> outcome,
+        List<MacAddress> macs) {
     /** How far it is. */
     enum Stage {
         /** Its VM has not been started, or nobody had the time to write so. */
@@ -58,6 +62,7 @@ record MachineRecord(
         Objects.requireNonNull(job);
         Objects.requireNonNull(endedAt);
         Objects.requireNonNull(outcome);
+        macs = List.copyOf(macs);
     }
 
     /** Of a machine that is about to be launched. */
@@ -75,7 +80,8 @@ record MachineRecord(
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
-                Optional.empty());
+                Optional.empty(),
+                List.of());
     }
 
     MachineRecord withRunner(DiskOrigin from, long runner, Secret token) {
@@ -91,7 +97,25 @@ record MachineRecord(
                 vmStartedAt,
                 job,
                 endedAt,
-                outcome);
+                outcome,
+                macs);
+    }
+
+    MachineRecord withMacs(List<MacAddress> lent) {
+        return new MachineRecord(
+                machine,
+                type,
+                stage,
+                requestedAt,
+                persistenceToken,
+                runToken,
+                origin,
+                runnerId,
+                vmStartedAt,
+                job,
+                endedAt,
+                outcome,
+                lent);
     }
 
     MachineRecord started(Instant at) {
@@ -107,7 +131,8 @@ record MachineRecord(
                 Optional.of(at),
                 job,
                 endedAt,
-                outcome);
+                outcome,
+                macs);
     }
 
     MachineRecord withJob(JobObservation seen) {
@@ -123,7 +148,8 @@ record MachineRecord(
                 vmStartedAt,
                 Optional.of(seen),
                 endedAt,
-                outcome);
+                outcome,
+                macs);
     }
 
     MachineRecord promoting(Instant guestEndedAt) {
@@ -139,7 +165,8 @@ record MachineRecord(
                 vmStartedAt,
                 job,
                 Optional.of(guestEndedAt),
-                outcome);
+                outcome,
+                macs);
     }
 
     /** Of a machine that is gone nobody needs a secret any more, and its record stays for long. */
@@ -174,6 +201,7 @@ record MachineRecord(
                 vmStartedAt,
                 job,
                 endedAt.or(() -> Optional.of(now)),
-                Optional.of(how));
+                Optional.of(how),
+                List.of());
     }
 }

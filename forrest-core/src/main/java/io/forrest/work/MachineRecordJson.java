@@ -10,6 +10,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.JobId;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
+import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
@@ -53,6 +54,7 @@ final class MachineRecordJson {
         machine.vmStartedAt().ifPresent(at -> json.put("vm_started_at", at.toString()));
         machine.job().ifPresent(job -> write(job, json.putObject("job")));
         machine.endedAt().ifPresent(at -> json.put("ended_at", at.toString()));
+        machine.macs().forEach(mac -> json.withArray("macs").add(mac.toString()));
         machine.outcome().ifPresent(outcome -> json.putObject("outcome")
                 .put("disk", outcome.disk().name())
                 .put("reason", outcome.reason()));
@@ -140,7 +142,8 @@ final class MachineRecordJson {
                     optional(json, "ended_at").map(Instant::parse),
                     part(json, "outcome")
                             .map(outcome -> new MachineOutcome(
-                                    MachineOutcome.Disk.valueOf(text(outcome, "disk")), text(outcome, "reason"))));
+                                    MachineOutcome.Disk.valueOf(text(outcome, "disk")), text(outcome, "reason"))),
+                    list(json, "macs", mac -> MacAddress.parse(mac.asText())));
         } catch (IllegalArgumentException | DateTimeException e) {
             throw new IOException(e.getMessage(), e);
         }

@@ -60,7 +60,6 @@ final class MachineRun {
     private final Runnable onGone;
     private final RunDirectory directory;
     private final RecordFile file;
-    private List<MacAddress> lentMacs = List.of();
 
     // Guarded by this.
     private MachineRecord record;
@@ -134,7 +133,11 @@ final class MachineRun {
         FailPoint.VOLUMES_WRITTEN.pass();
         checkNotEnded();
 
-        Vm started = workshop.hypervisor().start(spec());
+        boolean tpm = workshop.images().createTpmState(type.id(), directory.tpmState());
+        if (!type.networkInterfaces().isEmpty()) {
+            write(record().withMacs(macs.lend(type.networkInterfaces().size())));
+        }
+        Vm started = workshop.hypervisor().start(spec(tpm));
         FailPoint.VM_STARTED.pass();
         Instant now = workshop.clock().instant();
         adopt(started, now);
@@ -162,6 +165,7 @@ final class MachineRun {
      * once; called once, in place of {@link #launch}.
      */
     void resume(Vm found) {
+        macs.takeOver(record().macs());
         adopt(found, record().vmStartedAt().orElseGet(workshop.clock()::instant));
         found.exit().whenCompleteAsync(this::onExit, finishers);
     }
@@ -229,8 +233,8 @@ final class MachineRun {
         }
     }
 
-    private VmSpec spec() {
-        lentMacs = macs.lend(type.networkInterfaces().size());
+    private VmSpec spec(boolean tpm) {
+        List<MacAddress> lentMacs = record().macs();
         List<VmSpec.NetworkInterface> interfaces = new ArrayList<>();
         for (int i = 0; i < lentMacs.size(); i++) {
             interfaces.add(
@@ -250,7 +254,7 @@ final class MachineRun {
                 type.shared().stream()
                         .map(shared -> new VmSpec.SharedDirectory(shared.path(), shared.tag(), shared.writable()))
                         .toList(),
-                Optional.empty());
+                tpm ? Optional.of(directory.tpmState()) : Optional.empty());
     }
 
     private static Secret newRunToken() {
@@ -409,6 +413,7 @@ final class MachineRun {
 
     /** Writes the end down and removes what only the running machine needed. */
     private void settled(MachineOutcome outcome) {
+        List<MacAddress> lentMacs = record().macs();
         try {
             write(record().over(outcome, workshop.clock().instant()));
         } catch (IOException e) {
@@ -422,7 +427,6 @@ final class MachineRun {
         }
         FailPoint.VOLUMES_REMOVED.pass();
         macs.giveBack(lentMacs);
-        lentMacs = List.of();
     }
 
     /** Not before the books are closed: while the forge cannot be asked, others need the RAM, and the image. */

@@ -145,6 +145,11 @@ record RunDirectory(MachineId machine, Path path) {
         return path.resolve("shell.sock");
     }
 
+    /** The machine's TPM, if it has one. */
+    Path tpmState() {
+        return path.resolve("tpm.swtpm");
+    }
+
     /** Where a disk goes that should have been promoted and could not be. */
     Path rescuedDisk() {
         return path.resolve("disk.img.rescued");
@@ -152,7 +157,7 @@ record RunDirectory(MachineId machine, Path path) {
 
     /** Whether there is something here that only a machine needs that is not over. */
     boolean hasVolumes() {
-        return isThere(disk()) || isThere(cloudInit()) || isThere(jobConfig());
+        return isThere(disk()) || isThere(cloudInit()) || isThere(jobConfig()) || isThere(tpmState());
     }
 
     /** Whether there is a disk that somebody has yet to look at. */
@@ -212,6 +217,7 @@ record RunDirectory(MachineId machine, Path path) {
         Files.deleteIfExists(disk());
         Files.deleteIfExists(cloudInit());
         Files.deleteIfExists(jobConfig());
+        Files.deleteIfExists(tpmState());
         Files.deleteIfExists(shellSocket());
     }
 }

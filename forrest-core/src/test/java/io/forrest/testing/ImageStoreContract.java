@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -50,6 +51,10 @@ public abstract class ImageStoreContract {
 
     /** A store with this base directory. */
     protected abstract ImageStore store(Path baseDirectory);
+
+    /** Puts the state of a TPM where people put it, of the store that was made with this base directory. */
+    protected abstract void putTpmState(ImageStore store, Path baseDirectory, MachineTypeId type, byte[] state)
+            throws IOException;
 
     @BeforeMethod
     public void makeStore() throws IOException {
@@ -141,6 +146,26 @@ public abstract class ImageStoreContract {
                 new DiskRequest(type, Optional.empty(), Optional.of(baseImage), UseBase.IF_NEWER, new DataSize(4096)),
                 small);
         assertThat(Files.size(small)).isEqualTo(8192);
+    }
+
+    @Test
+    public void eachMachineGetsAPrivateCopyOfItsTypesTpmState() throws Exception {
+        Path copy = newDisk();
+        assertThat(store.hasTpmState(type)).isFalse();
+        assertThat(store.createTpmState(type, copy)).isFalse();
+        assertThat(copy).doesNotExist();
+
+        putTpmState(store, directory.resolve("base"), type, filled('t', 2240));
+        assertThat(store.hasTpmState(type)).isTrue();
+        assertThat(store.hasTpmState(base)).isFalse();
+        assertThat(store.createTpmState(type, copy)).isTrue();
+        assertThat(copy).hasBinaryContent(filled('t', 2240));
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(copy)))
+                .isEqualTo("rw-------");
+        Files.write(copy, filled('x', 2240));
+        Path another = newDisk();
+        assertThat(store.createTpmState(type, another)).isTrue();
+        assertThat(another).hasBinaryContent(filled('t', 2240));
     }
 
     @Test

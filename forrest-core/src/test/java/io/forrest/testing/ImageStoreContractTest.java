@@ -46,6 +46,16 @@ public class ImageStoreContractTest {
         }
 
         @Override
+        public boolean hasTpmState(MachineTypeId type) {
+            return sound.hasTpmState(type);
+        }
+
+        @Override
+        public boolean createTpmState(MachineTypeId type, Path copy) throws PluginException {
+            return sound.createTpmState(type, copy);
+        }
+
+        @Override
         public void promote(MachineTypeId type, Path disk, Provenance provenance) throws PluginException {
             sound.promote(type, disk, provenance);
         }
@@ -73,6 +83,18 @@ public class ImageStoreContractTest {
         @Override
         public DataSize freeSpace() {
             return sound.freeSpace();
+        }
+    }
+
+    private static final class ForgetsTheTpmState extends Store {
+        @Override
+        public boolean createTpmState(MachineTypeId type, Path copy) throws PluginException {
+            try {
+                Files.createFile(copy);
+            } catch (IOException e) {
+                throw new PluginException(PluginException.Kind.BROKEN, "" + e, e);
+            }
+            return sound.hasTpmState(type);
         }
     }
 
@@ -143,6 +165,7 @@ public class ImageStoreContractTest {
     @DataProvider
     public static Object[][] wrongStores() {
         return new Object[][] {
+            store(ForgetsTheTpmState::new, "eachMachineGetsAPrivateCopyOfItsTypesTpmState"),
             store(PromotesTwice::new, "aPromotionThatIsTriedAgainIsDoneOnceWhetherOrNotItsDiskIsStillThere"),
             store(ForgetsWhatCameUp::new, "anImageFromWhichAMachineCameUpIsNeverSetAside"),
             store(ForgetsWhatCameUp::new, "howManyItMayLeaveTheRetentionLeavesTheLastOneFromWhichAMachineCameUp"),
@@ -186,6 +209,11 @@ public class ImageStoreContractTest {
             @Override
             protected ImageStore store(Path baseDirectory) {
                 return store.get();
+            }
+
+            @Override
+            protected void putTpmState(ImageStore of, Path baseDirectory, MachineTypeId type, byte[] state) {
+                ((Store) of).sound.putTpmState(type, state);
             }
         };
         suite.makeStore();

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -37,6 +38,7 @@ public final class InMemoryImageStore implements ImageStore {
 
     // Guarded by this.
     private final Map<MachineTypeId, List<Image>> generations = new HashMap<>();
+    private final Map<MachineTypeId, byte[]> tpmStates = new HashMap<>();
     private Optional<Tidying> tidied = Optional.empty();
 
     /** What can be asked of it. */
@@ -160,6 +162,34 @@ public final class InMemoryImageStore implements ImageStore {
             return selected.origin();
         } catch (IOException e) {
             throw broken("The disk " + disk + " cannot be made", e);
+        }
+    }
+
+    /** Has each machine of {@code type} get a TPM with this state. */
+    public synchronized void putTpmState(MachineTypeId type, byte[] state) {
+        tpmStates.put(type, state.clone());
+    }
+
+    @Override
+    public synchronized boolean hasTpmState(MachineTypeId type) {
+        return tpmStates.containsKey(type);
+    }
+
+    @Override
+    public boolean createTpmState(MachineTypeId type, Path copy) throws PluginException {
+        Optional<byte[]> state;
+        synchronized (this) {
+            state = Optional.ofNullable(tpmStates.get(type));
+        }
+        if (state.isEmpty()) {
+            return false;
+        }
+        try {
+            Files.createFile(copy, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+            Files.write(copy, state.get());
+            return true;
+        } catch (IOException e) {
+            throw broken("The TPM state " + copy + " cannot be made", e);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.forrest.testing;
 
+import io.forrest.domain.MachineTypeId;
 import io.forrest.spi.ImageStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -25,5 +26,10 @@ public class InMemoryImageStoreTest extends ImageStoreContract {
     @Override
     protected ImageStore store(Path baseDirectory) {
         return new InMemoryImageStore();
+    }
+
+    @Override
+    protected void putTpmState(ImageStore store, Path baseDirectory, MachineTypeId type, byte[] state) {
+        ((InMemoryImageStore) store).putTpmState(type, state);
     }
 }

@@ -7,6 +7,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.JobId;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
+import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
@@ -75,6 +76,7 @@ public class RecordFileTest {
                         new DiskOrigin(Path.of("/base/build.img"), true, "acme/firmware/build@6"),
                         9_000_000_000L,
                         Secret.of("a-run-token"))
+                .withMacs(List.of(MacAddress.fromRandom(1), MacAddress.fromRandom(1L << 40)))
                 .started(STARTED)
                 .withJob(new JobObservation(
                         new JobId(50_000_000_001L),

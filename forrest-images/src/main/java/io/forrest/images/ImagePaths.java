@@ -14,6 +14,11 @@ record ImagePaths(Path baseDirectory) {
         return sibling(type, type.type() + ".img");
     }
 
+    /** The state that each machine's TPM starts with, if they have one. */
+    Path tpmState(MachineTypeId type) {
+        return sibling(type, type.type() + ".swtpm");
+    }
+
     Path broken(MachineTypeId type) {
         return sibling(type, type.type() + ".img.broken");
     }

@@ -10,9 +10,12 @@ import io.forrest.spi.PluginException;
 import io.forrest.spi.Provenance;
 import io.forrest.spi.Retention;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
@@ -27,6 +30,8 @@ import java.util.Set;
 public final class ReflinkImageStore implements ImageStore {
     /** Each time somebody has to remove the very image between two looks at it. */
     private static final int MOST_CHOICES = 3;
+
+    private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
 
     private final Path baseDirectory;
     private final StoreFiles files;
@@ -104,15 +109,17 @@ public final class ReflinkImageStore implements ImageStore {
         } catch (IOException e) {
             return List.of(new HostProblem(image.toString(), "cannot be read:", e.getMessage() + "."));
         } finally {
-            deleteProbe(copy);
+            deleteQuietly(copy);
         }
     }
 
-    private static void deleteProbe(Path copy) {
+    private static void deleteQuietly(Path copy) {
         try {
             Files.deleteIfExists(copy);
         } catch (IOException e) {
-            // It shares all its blocks with the image, and the next probe takes another name.
+            // A probe shares all its blocks with the image, and the next one takes another name; what is in a run
+            // directory
+            // goes with that.
         }
     }
 
@@ -155,6 +162,38 @@ public final class ReflinkImageStore implements ImageStore {
         } finally {
             if (!grown) {
                 Files.deleteIfExists(disk);
+            }
+        }
+    }
+
+    @Override
+    public boolean hasTpmState(MachineTypeId type) {
+        return Files.exists(files.paths().tpmState(type));
+    }
+
+    @Override
+    public boolean createTpmState(MachineTypeId type, Path copy) throws PluginException {
+        Path state = files.paths().tpmState(type);
+        if (!Files.exists(state)) {
+            return false;
+        }
+        if (!Files.isRegularFile(state)) {
+            throw rejected("the TPM state " + state + " is not a plain file; make it with swtpm_setup.");
+        }
+        boolean copied = false;
+        try {
+            // A few KB, and a link may lead to another file system: this is no case for a clone.
+            Files.createFile(copy, PosixFilePermissions.asFileAttribute(OWNER_ONLY));
+            try (OutputStream out = Files.newOutputStream(copy)) {
+                Files.copy(state, out);
+            }
+            copied = true;
+            return true;
+        } catch (IOException e) {
+            throw Failures.failed("the TPM state " + state + " cannot be copied", e);
+        } finally {
+            if (!copied) {
+                deleteQuietly(copy);
             }
         }
     }

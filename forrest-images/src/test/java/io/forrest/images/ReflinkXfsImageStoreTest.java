@@ -1,8 +1,11 @@
 package io.forrest.images;
 
+import io.forrest.domain.MachineTypeId;
 import io.forrest.spi.ImageStore;
 import io.forrest.testing.ImageStoreContract;
 import io.forrest.testing.LoopFileSystem;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.testng.annotations.AfterClass;
 import org.testng.annotations.BeforeClass;
@@ -32,5 +35,13 @@ public class ReflinkXfsImageStoreTest extends ImageStoreContract {
     @Override
     protected ImageStore store(Path baseDirectory) {
         return new ReflinkImageStore(baseDirectory);
+    }
+
+    @Override
+    protected void putTpmState(ImageStore store, Path baseDirectory, MachineTypeId type, byte[] state)
+            throws IOException {
+        Path file = baseDirectory.resolve("machines/" + type + ".swtpm");
+        Files.createDirectories(file.getParent());
+        Files.write(file, state);
     }
 }

@@ -27,7 +27,9 @@ final class HostCheck {
 
     /** What would keep machines of single types from running. */
     static List<HostProblem> ofMachineTypes(ForrestConfig config) {
-        return MachineTypeCheck.check(
-                config, new ReflinkImageStore(config.host().baseDirectory()));
+        try (Hypervisor hypervisor = Hypervisors.create(config.host())) {
+            return MachineTypeCheck.check(
+                    config, new ReflinkImageStore(config.host().baseDirectory()), hypervisor);
+        }
     }
 }

@@ -139,7 +139,6 @@ public class QemuTpmTest {
         hypervisor.close();
         Vm found = run.find();
         VmProcess tpm = tpm().orElseThrow();
-        QemuRun.signal(tpm.id(), "-STOP");
         run.tell();
         assertThat(QemuRun.await(found).kind()).isEqualTo(VmExit.Kind.CLEAN);
         assertThat(tpm.hasEnded()).isTrue();
