@@ -19,6 +19,9 @@ final class AppLogin {
     private static final Logger LOG = LoggerFactory.getLogger(AppLogin.class);
     private static final Duration FIRST_PAUSE = Duration.ofSeconds(10);
 
+    /** Less than half of what a token is good for. */
+    private static final Duration REUSED_FOR = Duration.ofMinutes(4);
+
     private final String appId;
     private final Path file;
     private final GitHubClock clock;
@@ -28,6 +31,9 @@ final class AppLogin {
     private AppKey key;
     private Optional<String> badFile = Optional.empty();
     private Optional<Refused> refused = Optional.empty();
+    private Optional<Token> issued = Optional.empty();
+
+    private record Token(Attempt attempt, Secret value, Instant since) {}
 
     /** What was refused, and until when it need not be tried again. */
     private record Refused(Attempt attempt, PluginException why, Instant until) {}
@@ -77,8 +83,15 @@ final class AppLogin {
         }
     }
 
-    Secret token(Attempt attempt) {
-        return attempt.key().jsonWebToken(appId, clock.instant());
+    /** The same for a few minutes: GitHub tells with 304 that something has not changed only to who has the same token. */
+    synchronized Secret token(Attempt attempt) {
+        Instant now = clock.instant();
+        Token token = issued.filter(last -> last.attempt().isSameAs(attempt)
+                        && !now.isBefore(last.since())
+                        && now.isBefore(last.since().plus(REUSED_FOR)))
+                .orElseGet(() -> new Token(attempt, attempt.key().jsonWebToken(appId, now), now));
+        issued = Optional.of(token);
+        return token.value();
     }
 
     /** GitHub takes no token of this kind; returns what to throw. */
@@ -90,6 +103,7 @@ final class AppLogin {
                     why.getMessage(),
                     file);
         }
+        issued = Optional.empty();
         refused = Optional.of(new Refused(attempt, why, clock.instant().plus(backOff.next())));
         return new KnownTrouble(why);
     }

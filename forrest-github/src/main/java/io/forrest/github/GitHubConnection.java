@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Random;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
@@ -37,10 +38,14 @@ public final class GitHubConnection {
     /** As with machines that cannot be started. */
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(5);
 
+    /** What polls of some 300 busy repositories and 3000 unfinished runs are answered with. */
+    private static final long MOST_KEPT_BYTES = 16L << 20;
+
     private final GitHubConfig config;
     private final AppLogin login;
     private final GitHubClock clock;
     private final RestConnector connector;
+    private final AnswerCache answers;
     private final Installations installations;
     private final Pauses pauses;
     private final Reachability reachability;
@@ -56,6 +61,8 @@ public final class GitHubConnection {
         this.config = config;
         this.clock = new GitHubClock(clock);
         this.connector = connector;
+        this.answers = new AnswerCache(
+                MOST_KEPT_BYTES, config.pollingInterval().multipliedBy(3).plus(Duration.ofHours(1)), clock);
         // What is put off must be possible again when the next poll but one comes.
         Duration longestPause = min(LONGEST_PAUSE, config.pollingInterval().dividedBy(2));
         this.login = new AppLogin(config.appId(), config.keyFile(), this.clock, longestPause, random);
@@ -88,14 +95,14 @@ public final class GitHubConnection {
         return reachability.isAway();
     }
 
-    /** How long GitHub is not to be asked for {@code repository}, as far as is known; zero if it may be. */
-    Duration pause(RepositoryId repository) {
+    /** How long GitHub is not to be asked for {@code whose}, empty for the App, as far as is known; zero if it may be. */
+    Duration pause(Optional<RepositoryId> whose) {
         Instant now = clock.instant();
         return Stream.of(
-                        pauses.until(Optional.of(repository)),
+                        pauses.until(whose),
                         pauses.until(Optional.empty()),
                         login.pausedUntil(),
-                        installations.pausedUntil(repository))
+                        whose.flatMap(installations::pausedUntil))
                 .flatMap(Optional::stream)
                 .filter(now::isBefore)
                 .max(Comparator.naturalOrder())
@@ -110,17 +117,22 @@ public final class GitHubConnection {
 
     /** Calls as the App itself. Every answer that is not a success is an exception. */
     RestAnswer asApp(String method, String path) throws PluginException {
+        return asApp(method, address(path));
+    }
+
+    /** As {@link #asApp(String, String)}, for the address of a further page, too. */
+    RestAnswer asApp(String method, URI address) throws PluginException {
         AppLogin.Attempt attempt = login.attempt();
         login.check(attempt);
-        RestAnswer answer = send(Optional.empty(), method, address(path), login.token(attempt), new byte[0]);
+        RestAnswer answer = send(Optional.empty(), method, address, login.token(attempt), new byte[0]);
         AppLogin.Attempt next = login.attempt();
         if (answer.status() == UNAUTHORIZED && !next.isSameAs(attempt)) {
             // The answer told GitHub's time, or the key was replaced meanwhile.
             attempt = next;
-            answer = send(Optional.empty(), method, address(path), login.token(attempt), new byte[0]);
+            answer = send(Optional.empty(), method, address, login.token(attempt), new byte[0]);
         }
         try {
-            GitHubErrors.throwUnlessGood(method + " " + path, answer, clock.instant());
+            GitHubErrors.throwUnlessGood(method + " " + address.getPath(), answer, clock.instant());
         } catch (GitHubRefusal e) {
             throw e.status() == UNAUTHORIZED ? login.refused(attempt, e) : e;
         }
@@ -232,7 +244,8 @@ public final class GitHubConnection {
         long startNanos = System.nanoTime();
         GitHubConnectorResponse response;
         try {
-            response = connector.send(request);
+            OptionalLong installation = whose.map(installations::number).orElse(OptionalLong.empty());
+            response = answers.send(installation, request, connector::send);
         } catch (IOException e) {
             throw noAnswer(e);
         }

@@ -75,6 +75,14 @@ final class Installations {
         }
     }
 
+    /** GitHub's number for the installation that has {@code repository}; empty before the first token. */
+    OptionalLong number(RepositoryId repository) {
+        Access access = access(repository);
+        synchronized (access) {
+            return access.installation;
+        }
+    }
+
     /** The installation is none, or is suspended: it is let alone for a while. Returns what to throw. */
     PluginException refused(RepositoryId repository, PluginException why) {
         Access access = access(repository);

@@ -85,7 +85,12 @@ public class ForrestOnBadDaysTest {
                 new RestConnector(Duration.ofSeconds(5), Duration.ofSeconds(1), 1 << 20));
         webhooks = new WebhookReceiver(rig.config(), () -> config, clock);
         JobPoller poller = new JobPoller(
-                connection, rig.config(rig.github.apiUrl(), POLLING_INTERVAL), () -> config, clock, new Random(1));
+                connection,
+                rig.config(rig.github.apiUrl(), POLLING_INTERVAL),
+                () -> config,
+                clock,
+                rig.pollingState(),
+                new Random(1));
         webhooks.followedBy(poller::follow);
         openApi();
         forrest = Forrest.builder(() -> config)

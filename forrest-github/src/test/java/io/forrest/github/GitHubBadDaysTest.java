@@ -15,6 +15,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.testng.annotations.AfterMethod;
 import org.testng.annotations.BeforeMethod;
@@ -153,7 +154,7 @@ public class GitHubBadDaysTest {
         assertThat(catchThrowableOfType(PluginException.class, () -> get(skewed)))
                 .isInstanceOf(KnownTrouble.class);
         assertThat(rig.github.requests()).hasSize(before);
-        assertThat(skewed.pause(Rig.FIRMWARE)).isBetween(Duration.ofSeconds(50), Duration.ofSeconds(70));
+        assertThat(skewed.pause(Optional.of(Rig.FIRMWARE))).isBetween(Duration.ofSeconds(50), Duration.ofSeconds(70));
         clock.advance(Duration.ofMinutes(1).plusSeconds(10));
         get(skewed);
     }
@@ -170,7 +171,7 @@ public class GitHubBadDaysTest {
         assertThat(rig.requests(" 403")).hasSizeBetween(15, 40);
         assertThat(lines(Level.WARN, "")).singleElement().asString().contains("acme/firmware", "Unsuspend");
         rig.github.unsuspendInstallation(Rig.FIRMWARE);
-        clock.advance(connection.pause(Rig.FIRMWARE));
+        clock.advance(connection.pause(Optional.of(Rig.FIRMWARE)));
         get(connection);
         assertThat(lines(Level.INFO, "works for acme/firmware again")).hasSize(1);
     }
@@ -186,8 +187,8 @@ public class GitHubBadDaysTest {
         assertThat(rig.requests(" 404")).hasSizeBetween(5, 20);
         assertThat(lines(Level.WARN, "")).singleElement().asString().contains("Install the App");
         rig.github.addRepository(Rig.FIRMWARE);
-        assertThat(connection.pause(Rig.FIRMWARE)).isLessThanOrEqualTo(Duration.ofMinutes(5));
-        clock.advance(connection.pause(Rig.FIRMWARE));
+        assertThat(connection.pause(Optional.of(Rig.FIRMWARE))).isLessThanOrEqualTo(Duration.ofMinutes(5));
+        clock.advance(connection.pause(Optional.of(Rig.FIRMWARE)));
         get(connection);
     }
 
@@ -197,8 +198,8 @@ public class GitHubBadDaysTest {
         assertThat(catchThrowableOfType(PluginException.class, () -> connection.prepare(gone)))
                 .isNotNull();
         get(connection);
-        assertThat(connection.pause(gone)).isPositive();
-        assertThat(connection.pause(Rig.FIRMWARE)).isZero();
+        assertThat(connection.pause(Optional.of(gone))).isPositive();
+        assertThat(connection.pause(Optional.of(Rig.FIRMWARE))).isZero();
     }
 
     @Test

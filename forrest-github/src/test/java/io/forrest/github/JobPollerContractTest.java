@@ -9,6 +9,6 @@ public class JobPollerContractTest extends EmbeddedJobSourceContract {
     @Override
     protected JobSource source() throws Exception {
         GitHubConfig config = rig().config(rig().github.apiUrl(), Duration.ofMillis(100));
-        return new JobPoller(rig().connection(), config, rig().source(repository()), rig().clock);
+        return new JobPoller(rig().connection(), config, rig().source(repository()), rig().clock, rig().pollingState());
     }
 }

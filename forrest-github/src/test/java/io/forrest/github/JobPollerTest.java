@@ -69,7 +69,8 @@ public class JobPollerTest {
     }
 
     private JobPoller poll(GitHubConnection connection, AtomicReference<ForrestConfig> config) {
-        JobPoller made = new JobPoller(connection, rig.config(rig.github.apiUrl(), OFTEN), config::get, clock);
+        JobPoller made = new JobPoller(
+                connection, rig.config(rig.github.apiUrl(), OFTEN), config::get, clock, rig.pollingState());
         poller = Optional.of(made);
         made.start(seen::add);
         return made;
@@ -101,10 +102,15 @@ public class JobPollerTest {
         }
     }
 
+    /** One for each look that has begun. */
+    private List<String> looks() {
+        return rig.requests("/actions/runs?per_page=100 ");
+    }
+
     /** Waits until this many further looks have begun. */
     private void awaitLooks(int count) {
-        int before = rig.requests("created=").size();
-        await(() -> rig.requests("created=").size() >= before + count);
+        int before = looks().size();
+        await(() -> looks().size() >= before + count);
     }
 
     private GuestRunner runner() throws Exception {
@@ -302,7 +308,8 @@ public class JobPollerTest {
                     }
                     return whole;
                 },
-                clock);
+                clock,
+                rig.pollingState());
         poller = Optional.of(made);
         made.start(observation -> {
             if (calls.getAndUpdate(count -> count + 1) < 3) {
@@ -316,16 +323,16 @@ public class JobPollerTest {
     @Test
     public void aFreshLookIsTakenSoonWhenAsked() throws Exception {
         ForrestConfig whole = rig.whole(rig.config(), Rig.FIRMWARE);
-        JobPoller made = new JobPoller(rig.connection(), rig.config(), () -> whole, clock);
+        JobPoller made = new JobPoller(rig.connection(), rig.config(), () -> whole, clock, rig.pollingState());
         poller = Optional.of(made);
         made.start(seen::add);
-        await(() -> rig.requests("created=").size() == 1);
+        await(() -> looks().size() == 1);
         JobId job = queue("build");
         for (int i = 0; i < 50; i++) {
             made.refresh();
         }
         await(job, JobStatus.QUEUED);
-        assertThat(rig.requests("created=")).hasSize(2);
+        assertThat(looks()).hasSize(2);
     }
 
     @Test
@@ -483,7 +490,7 @@ public class JobPollerTest {
         rig.github.addRepository(first);
         rig.github.queueJob(JobRequest.push(first, "build", "build", "true"));
         ForrestConfig whole = rig.whole(rig.config(), first, Rig.FIRMWARE);
-        JobPoller made = new JobPoller(rig.connection(), rig.config(), () -> whole, clock);
+        JobPoller made = new JobPoller(rig.connection(), rig.config(), () -> whole, clock, rig.pollingState());
         poller = Optional.of(made);
         made.start(observation -> {
             if (observation.repository().equals(first)) {

@@ -17,11 +17,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 
 /** An embedded GitHub, and what Forrest needs to work with it. */
 final class Rig implements AutoCloseable {
@@ -43,6 +45,16 @@ final class Rig implements AutoCloseable {
 
     Path keyFile() {
         return directory.resolve("key.pem");
+    }
+
+    /** Where a poller keeps what it has seen. */
+    Path pollingState() {
+        return directory.resolve("polling.json");
+    }
+
+    /** Where it is kept which webhooks were asked for again. */
+    Path webhooksState() {
+        return directory.resolve("webhooks.json");
     }
 
     GitHubConfig config() {
@@ -100,7 +112,10 @@ final class Rig implements AutoCloseable {
     @Override
     public void close() throws IOException {
         github.close();
-        Files.deleteIfExists(keyFile());
-        Files.delete(directory);
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
     }
 }

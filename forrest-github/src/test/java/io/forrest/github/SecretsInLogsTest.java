@@ -79,7 +79,8 @@ public class SecretsInLogsTest {
                     connection,
                     rig.config(rig.github.apiUrl(), Duration.ofMillis(50)),
                     rig.source(Rig.FIRMWARE),
-                    rig.clock)) {
+                    rig.clock,
+                    rig.pollingState())) {
                 poller.start(seen::add);
                 assertThat(seen.poll(30, TimeUnit.SECONDS)).isNotNull();
                 rig.github.revokeTokens();

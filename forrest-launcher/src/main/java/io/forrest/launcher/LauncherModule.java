@@ -11,6 +11,7 @@ import io.forrest.config.ForrestConfig;
 import io.forrest.github.GitHubConnection;
 import io.forrest.github.GitHubRunnerBroker;
 import io.forrest.github.JobPoller;
+import io.forrest.github.MissedWebhooks;
 import io.forrest.github.WebhookReceiver;
 import io.forrest.images.FatVolumes;
 import io.forrest.images.ReflinkImageStore;
@@ -50,6 +51,7 @@ final class LauncherModule extends AbstractModule {
         Multibinder<JobSource> sources = Multibinder.newSetBinder(binder(), JobSource.class);
         sources.addBinding().to(WebhookReceiver.class);
         sources.addBinding().to(JobPoller.class);
+        sources.addBinding().to(MissedWebhooks.class);
     }
 
     private Path baseDirectory() {
@@ -85,7 +87,14 @@ final class LauncherModule extends AbstractModule {
     @Provides
     @Singleton
     JobPoller poller(Clock clock) {
-        return new JobPoller(gitHub, atStart.github(), config, clock);
+        return new JobPoller(
+                gitHub, atStart.github(), config, clock, baseDirectory().resolve("polling.json"));
+    }
+
+    @Provides
+    @Singleton
+    MissedWebhooks missedWebhooks(JobPoller poller) {
+        return new MissedWebhooks(gitHub, atStart.github(), baseDirectory().resolve("webhooks.json"), poller::refresh);
     }
 
     @Provides

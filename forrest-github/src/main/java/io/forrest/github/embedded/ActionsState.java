@@ -6,6 +6,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -101,6 +102,8 @@ final class ActionsState {
         EmbeddedJob job = new EmbeddedJob(
                 new JobId(id),
                 id - RUNS_BELOW_JOBS,
+                1,
+                clock.instant(),
                 request.repository(),
                 request.name(),
                 request.event(),
@@ -139,9 +142,28 @@ final class ActionsState {
         }
     }
 
+    /** Runs the run of a job that is over again. */
+    synchronized JobId runAgain(JobId id) {
+        EmbeddedJob last = latest(job(id).runId());
+        if (!last.isOver()) {
+            throw new IllegalArgumentException("job " + last.id() + " is not over");
+        }
+        EmbeddedJob again = last.again(new JobId(++lastJob), clock.instant());
+        put("queued", again);
+        return again.id();
+    }
+
+    private EmbeddedJob latest(long runId) {
+        return jobs.values().stream()
+                .filter(job -> job.runId() == runId)
+                .max(Comparator.comparingInt(EmbeddedJob::attempt))
+                .orElseThrow();
+    }
+
     synchronized void deleteRun(JobId id) {
+        long run = job(id).runId();
         job(id).runnerId().ifPresent(this::dropRunner);
-        jobs.remove(id.value());
+        jobs.values().removeIf(job -> job.runId() == run);
     }
 
     synchronized EmbeddedJob job(JobId id) {

@@ -256,7 +256,7 @@ final class Documents {
         return body;
     }
 
-    /** The run that the job is the only one of. */
+    /** The run, in the attempt that the job is the only one of. */
     ObjectNode workflowRun(EmbeddedJob job) {
         RepositoryId repository = job.repository();
         String url = apiUrl + "/repos/" + repository + "/actions/runs/" + job.runId();
@@ -268,7 +268,7 @@ final class Documents {
                 .put("display_title", job.name())
                 .put("path", ".github/workflows/demo.yaml")
                 .put("run_number", 1)
-                .put("run_attempt", 1)
+                .put("run_attempt", job.attempt())
                 .put("event", job.event())
                 .put("status", job.status())
                 .put("conclusion", job.conclusion().orElse(null))
@@ -277,7 +277,7 @@ final class Documents {
                 .put("head_sha", SHA)
                 .put("url", url)
                 .put("html_url", url)
-                .put("created_at", time(job.createdAt()))
+                .put("created_at", time(job.runCreatedAt()))
                 .put("updated_at", time(updated));
         for (String part : List.of("jobs", "logs", "check_suite", "cancel", "rerun", "artifacts", "workflow")) {
             run.put(part + "_url", url + "/" + part);
@@ -289,7 +289,7 @@ final class Documents {
                 .put("id", SHA)
                 .put("tree_id", SHA)
                 .put("message", job.name())
-                .put("timestamp", time(job.createdAt()));
+                .put("timestamp", time(job.runCreatedAt()));
         commit.putObject("author").put("name", "octocat").put("email", "octocat@example.com");
         commit.putObject("committer").put("name", "octocat").put("email", "octocat@example.com");
         return run;
@@ -304,7 +304,7 @@ final class Documents {
                 .put("workflow_name", "demo")
                 .put("head_branch", "main")
                 .put("run_url", apiUrl + "/repos/" + job.repository() + "/actions/runs/" + job.runId())
-                .put("run_attempt", 1)
+                .put("run_attempt", job.attempt())
                 .put("node_id", "J_" + job.id())
                 .put("head_sha", SHA)
                 .put("url", url)
@@ -323,6 +323,26 @@ final class Documents {
         body.put("runner_group_id", runner.isPresent() ? (Integer) 1 : null);
         body.put("runner_group_name", runner.isPresent() ? "Default" : null);
         return body;
+    }
+
+    /** A line of the list of the App's deliveries. */
+    static ObjectNode hookDelivery(WebhookDelivery delivery) {
+        return JSON.createObjectNode()
+                .put("id", delivery.id())
+                .put("guid", delivery.webhook().guid().toString())
+                .put("delivered_at", time(delivery.at()))
+                .put("redelivery", delivery.isRedelivery())
+                .put("duration", delivery.took().toMillis() / 1000.0)
+                .put("status", delivery.status())
+                .put("status_code", delivery.statusCode())
+                .put("event", "workflow_job")
+                .put("action", delivery.webhook().event().path("action").textValue())
+                .put(
+                        "installation_id",
+                        delivery.webhook().event().at("/installation/id").longValue())
+                .put(
+                        "repository_id",
+                        delivery.webhook().event().at("/repository/id").longValue());
     }
 
     ObjectNode workflowJobEvent(String action, EmbeddedJob job) {

@@ -29,7 +29,7 @@ public final class EmbeddedGitHub implements AutoCloseable {
     private volatile KeyPair key;
     private final LoopbackServer server;
     private final Faults faults = new Faults();
-    private final WebhookSender webhooks = new WebhookSender(WEBHOOK_SECRET, faults, WebhookSender.GITHUBS_PATIENCE);
+    private final WebhookSender webhooks;
     private final ActionsState state;
     private final RunnerService runnerService;
     private final Documents documents;
@@ -70,11 +70,12 @@ public final class EmbeddedGitHub implements AutoCloseable {
     /** Listens on a free port of the loopback interface. {@code clock} is GitHub's. */
     public EmbeddedGitHub(Clock clock) throws IOException {
         key = newKey();
+        webhooks = new WebhookSender(WEBHOOK_SECRET, faults, clock, WebhookSender.GITHUBS_PATIENCE);
         state = new ActionsState(clock, this::send);
         runnerService = new RunnerService(state);
         server = new LoopbackServer(clock, this::handle);
         documents = new Documents(apiUrl().toString(), APP_ID);
-        rest = new RestApi(state, documents, faults, clock, APP_ID, () -> key.getPublic(), server.port());
+        rest = new RestApi(state, webhooks, documents, faults, clock, APP_ID, () -> key.getPublic(), server.port());
         ready.countDown();
     }
 
@@ -195,6 +196,11 @@ public final class EmbeddedGitHub implements AutoCloseable {
         state.cancel(job);
     }
 
+    /** Somebody has the run of a job that is over run again: the run keeps its number and date, the new job has its own. */
+    public JobId runAgain(JobId job) {
+        return state.runAgain(job);
+    }
+
     /** Somebody deletes a job's run, and no webhook tells of it. */
     public void deleteRun(JobId job) {
         state.deleteRun(job);
@@ -232,7 +238,12 @@ public final class EmbeddedGitHub implements AutoCloseable {
      * delivered, {@code failed} and the reason in place of the status.
      */
     public List<String> deliveries() {
-        return webhooks.deliveries();
+        return webhooks.deliveries().stream().map(WebhookDelivery::summary).toList();
+    }
+
+    /** How many requests have counted against rate limits, of the App and all its installations, in the present hour. */
+    public int requestsCounted() {
+        return rest.requestsCounted();
     }
 
     /** All installation tokens are invalid from now on. */

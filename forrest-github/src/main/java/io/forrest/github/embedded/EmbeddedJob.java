@@ -13,12 +13,16 @@ import java.util.Optional;
  * @param script what the runner runs, a POSIX shell script
  * @param status {@code waiting}, {@code queued}, {@code in_progress} or "completed"
  * @param conclusion {@code success}, {@code failure} or {@code cancelled}, once it is over
+ * @param attempt of its run, counted from 1
+ * @param runCreatedAt when its run was made, whichever attempt this is
  * @param createdAt when it was queued, or began to wait for approval
  * @param log what the runner sent of the script's output
  */
 public record EmbeddedJob(
         JobId id,
         long runId,
+        int attempt,
+        Instant runCreatedAt,
         RepositoryId repository,
         String name,
         String event,
@@ -51,6 +55,28 @@ public record EmbeddedJob(
         return with("completed", Optional.of(how), runnerId, runnerName, startedAt, Optional.of(now), log);
     }
 
+    /** The same job in the next attempt of its run, which needs no approval again. */
+    EmbeddedJob again(JobId newId, Instant now) {
+        return new EmbeddedJob(
+                newId,
+                runId,
+                attempt + 1,
+                runCreatedAt,
+                repository,
+                name,
+                event,
+                labels,
+                script,
+                "queued",
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                now,
+                Optional.empty(),
+                Optional.empty(),
+                "");
+    }
+
     EmbeddedJob withLog(String text) {
         return with(status, conclusion, runnerId, runnerName, startedAt, completedAt, text);
     }
@@ -67,6 +93,8 @@ public record EmbeddedJob(
         return new EmbeddedJob(
                 id,
                 runId,
+                attempt,
+                runCreatedAt,
                 repository,
                 name,
                 event,

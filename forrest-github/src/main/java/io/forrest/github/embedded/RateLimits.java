@@ -46,6 +46,11 @@ final class RateLimits {
         return after;
     }
 
+    /** Of all, in their present hours. */
+    synchronized int total() {
+        return counts.keySet().stream().mapToInt(who -> current(who).used()).sum();
+    }
+
     private Count current(String who) {
         Instant now = clock.instant();
         Count last = counts.get(who);

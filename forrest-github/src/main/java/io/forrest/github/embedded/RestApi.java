@@ -27,6 +27,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -49,11 +51,33 @@ final class RestApi implements LoopbackServer.Handler {
     private static final Pattern NUMBERED_REPOSITORY_CALL = Pattern.compile("/repositories/(\\d{1,18})(/.*|)");
 
     private static final Pattern TOKEN_CALL = Pattern.compile("/app/installations/(\\d{1,9})/access_tokens");
+    private static final String DELIVERIES = "/app/hook/deliveries";
+    private static final Pattern ATTEMPTS_CALL = Pattern.compile(DELIVERIES + "/(\\d{1,18})/attempts");
+    private static final Pattern CURSOR = Pattern.compile("v1_(\\d{1,18})");
+
+    /** What GitHub takes for {@code status} of runs. */
+    private static final Set<String> RUN_STATUSES = Set.of(
+            "completed",
+            "action_required",
+            "cancelled",
+            "failure",
+            "neutral",
+            "skipped",
+            "stale",
+            "success",
+            "timed_out",
+            "in_progress",
+            "queued",
+            "requested",
+            "waiting",
+            "pending");
+
     private static final Pattern RUNNER_CALL = Pattern.compile("/actions/runners/(\\d{1,18})");
     private static final Pattern JOBS_CALL = Pattern.compile("/actions/runs/(\\d{1,18})/jobs");
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final ActionsState state;
+    private final WebhookSender webhooks;
     private final Documents documents;
     private final Faults faults;
     private final Clock clock;
@@ -69,6 +93,7 @@ final class RestApi implements LoopbackServer.Handler {
 
     RestApi(
             ActionsState state,
+            WebhookSender webhooks,
             Documents documents,
             Faults faults,
             Clock clock,
@@ -76,6 +101,7 @@ final class RestApi implements LoopbackServer.Handler {
             Supplier<PublicKey> key,
             int port) {
         this.state = state;
+        this.webhooks = webhooks;
         this.documents = documents;
         this.faults = faults;
         this.clock = clock;
@@ -127,6 +153,10 @@ final class RestApi implements LoopbackServer.Handler {
         }
     }
 
+    int requestsCounted() {
+        return rateLimits.total();
+    }
+
     void revokeTokens() {
         tokens.clear();
     }
@@ -169,14 +199,18 @@ final class RestApi implements LoopbackServer.Handler {
     private void send(Exchange exchange, Answer answer) throws IOException {
         byte[] body = answer.bytes();
         Map<String, String> headers = new LinkedHashMap<>();
-        answer.link().ifPresent(link -> headers.put("Link", link));
         int status = answer.status();
         if (status == 200) {
-            String etag = "W/\"" + sha256(body) + "\"";
-            headers.put("ETag", etag);
-            if (asksOnlyIfOther(exchange, etag)) {
+            String tag = tag(exchange, body);
+            headers.put("ETag", "W/\"" + tag + "\"");
+            headers.put("Cache-Control", "private, max-age=60, s-maxage=60");
+            headers.put(
+                    "Vary", "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With");
+            if (asksOnlyIfOther(exchange, tag)) {
                 status = 304;
                 body = new byte[0];
+            } else {
+                answer.link().ifPresent(link -> headers.put("Link", link));
             }
         }
         if (answer.who().isPresent()) {
@@ -192,10 +226,25 @@ final class RestApi implements LoopbackServer.Handler {
         write(exchange, status, headers, body);
     }
 
-    private static boolean asksOnlyIfOther(Exchange exchange, String etag) {
+    /** GitHub's tags are other ones for another token, as {@code Vary} says. */
+    private static String tag(Exchange exchange, byte[] body) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            for (String name : List.of("Accept", "Authorization")) {
+                digest.update((exchange.header(name).orElse("") + "\n").getBytes(StandardCharsets.UTF_8));
+            }
+            return HexFormat.of().formatHex(digest.digest(body));
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    /** Tags are compared weakly (RFC 9110, 13.1.2). */
+    private static boolean asksOnlyIfOther(Exchange exchange, String tag) {
         return exchange.headers("If-None-Match").stream()
                 .flatMap(header -> Stream.of(header.split(",", -1)))
-                .anyMatch(candidate -> candidate.strip().equals(etag));
+                .map(candidate -> candidate.strip().replaceFirst("^W/", ""))
+                .anyMatch(candidate -> candidate.equals("\"" + tag + "\""));
     }
 
     private static byte[] bytes(JsonNode tree) {
@@ -204,17 +253,11 @@ final class RestApi implements LoopbackServer.Handler {
 
     private static void write(Exchange exchange, int status, Map<String, String> headers, byte[] body)
             throws IOException {
-        headers.put("Content-Type", "application/json; charset=utf-8");
+        if (status != 204 && status != 304) {
+            headers.put("Content-Type", "application/json; charset=utf-8");
+        }
         headers.put("X-GitHub-Request-Id", randomText());
         exchange.answer(status, headers, body);
-    }
-
-    private static String sha256(byte[] body) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(body));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
     }
 
     private static String bearer(Exchange exchange) {
@@ -236,7 +279,8 @@ final class RestApi implements LoopbackServer.Handler {
             if (refusal.isPresent()) {
                 return Answer.error(401, refusal.get());
             }
-            return counted("the app", () -> asApp(method, path, ofRepository ? repository(call) : Optional.empty()));
+            return counted(
+                    "the app", () -> asApp(exchange, method, path, ofRepository ? repository(call) : Optional.empty()));
         }
         Optional<Access> access = Optional.ofNullable(tokens.get(bearer(exchange)))
                 .filter(token -> clock.instant().isBefore(token.expiresAt()));
@@ -284,9 +328,18 @@ final class RestApi implements LoopbackServer.Handler {
                 .findFirst();
     }
 
-    private Answer asApp(String method, String path, Optional<RepositoryId> repository) {
+    private Answer asApp(Exchange exchange, String method, String path, Optional<RepositoryId> repository) {
         if (method.equals("GET") && path.equals("/app")) {
             return Answer.of(200, documents.app());
+        }
+        if (method.equals("GET") && path.equals(DELIVERIES)) {
+            return deliveries(exchange);
+        }
+        Matcher attemptsCall = ATTEMPTS_CALL.matcher(path);
+        if (method.equals("POST") && attemptsCall.matches()) {
+            return webhooks.redeliver(Long.parseLong(attemptsCall.group(1)))
+                    ? Answer.of(202, Documents.JSON.createObjectNode())
+                    : Answer.NOT_FOUND;
         }
         Matcher tokenCall = TOKEN_CALL.matcher(path);
         if (method.equals("POST") && tokenCall.matches()) {
@@ -309,6 +362,33 @@ final class RestApi implements LoopbackServer.Handler {
             return Answer.of(200, documents.installation(repository.get(), state.suspendedAt(repository.get())));
         }
         return Answer.NOT_FOUND;
+    }
+
+    /** Newest first. Pages have no numbers: each names the delivery that the next one begins with. */
+    private Answer deliveries(Exchange exchange) {
+        Map<String, String> query = query(exchange);
+        String status = query.getOrDefault("status", "");
+        if (!List.of("", "success", "failure").contains(status)) {
+            return Answer.invalid("Validation Failed");
+        }
+        Matcher cursor = CURSOR.matcher(query.getOrDefault("cursor", "v1_" + Long.MAX_VALUE / 10));
+        if (!cursor.matches()) {
+            return Answer.error(400, "Invalid cursor");
+        }
+        long from = Long.parseLong(cursor.group(1));
+        int perPage = Math.min(MOST_PER_PAGE, number(query, "per_page", 30));
+        List<WebhookDelivery> rest = webhooks.listed().stream()
+                .filter(delivery -> delivery.id() <= from)
+                .filter(delivery -> status.isEmpty() || delivery.isGood() == status.equals("success"))
+                .toList();
+        ArrayNode body = Documents.JSON.createArrayNode();
+        rest.stream().limit(perPage).map(Documents::hookDelivery).forEach(body::add);
+        Optional<String> link = rest.stream()
+                .skip(perPage)
+                .findFirst()
+                .map(next -> "<http://127.0.0.1:" + port + DELIVERIES + "?" + with(query, "cursor", "v1_" + next.id())
+                        + ">; rel=\"next\"");
+        return new Answer(200, Optional.of(body), link, Optional.empty());
     }
 
     private Answer asInstallation(String method, String call, RepositoryId repository, Exchange exchange, byte[] body) {
@@ -346,12 +426,23 @@ final class RestApi implements LoopbackServer.Handler {
     }
 
     private Answer jobs(Exchange exchange, RepositoryId repository, long run) {
+        String filter = query(exchange).getOrDefault("filter", "latest");
         List<EmbeddedJob> jobs =
                 jobs(repository).filter(job -> job.runId() == run).toList();
-        return jobs.isEmpty() ? Answer.NOT_FOUND : page(exchange, repository, "jobs", jobs, documents::job);
+        int latest = jobs.stream().mapToInt(EmbeddedJob::attempt).max().orElse(0);
+        return jobs.isEmpty()
+                ? Answer.NOT_FOUND
+                : page(
+                        exchange,
+                        repository,
+                        "jobs",
+                        jobs.stream()
+                                .filter(job -> filter.equals("all") || job.attempt() == latest)
+                                .toList(),
+                        documents::job);
     }
 
-    /** Newest first, as GitHub shows them. */
+    /** Newest first, as GitHub shows them: a run that is run again keeps its place. */
     private Answer runs(Exchange exchange, RepositoryId repository) {
         Map<String, String> query = query(exchange);
         Instant from;
@@ -360,13 +451,19 @@ final class RestApi implements LoopbackServer.Handler {
         } catch (DateTimeException e) {
             return Answer.invalid("Only created=>=<time> is known here, not " + query.get("created") + ".");
         }
-        List<EmbeddedJob> jobs = jobs(repository)
-                .filter(job -> !job.createdAt().isBefore(from))
-                .filter(job ->
-                        !query.containsKey("status") || query.get("status").equals(job.status()))
-                .sorted(Comparator.comparingLong(EmbeddedJob::runId).reversed())
+        Optional<String> status = Optional.ofNullable(query.get("status"));
+        if (status.isPresent() && !RUN_STATUSES.contains(status.get())) {
+            return Answer.invalid("Validation Failed");
+        }
+        Map<Long, EmbeddedJob> runs = new TreeMap<>(Comparator.reverseOrder());
+        jobs(repository)
+                .filter(job -> !job.runCreatedAt().isBefore(from))
+                // Later attempts come later.
+                .forEach(job -> runs.put(job.runId(), job));
+        List<EmbeddedJob> latest = runs.values().stream()
+                .filter(job -> status.isEmpty() || status.get().equals(job.status()) || status.equals(job.conclusion()))
                 .toList();
-        return page(exchange, repository, "workflow_runs", jobs, documents::workflowRun);
+        return page(exchange, repository, "workflow_runs", latest, documents::workflowRun);
     }
 
     private static Instant notBefore(String created) {
@@ -488,15 +585,15 @@ final class RestApi implements LoopbackServer.Handler {
         String address = "http://127.0.0.1:" + port + "/repositories/" + Documents.repositoryId(repository)
                 + NUMBERED_REPOSITORY_CALL.matcher(call).replaceFirst("$2");
         String link = others.entrySet().stream()
-                .map(other -> "<" + address + "?" + with(query, "page", other.getValue()) + ">; rel=\"" + other.getKey()
-                        + "\"")
+                .map(other -> "<" + address + "?" + with(query, "page", Integer.toString(other.getValue()))
+                        + ">; rel=\"" + other.getKey() + "\"")
                 .collect(Collectors.joining(", "));
         return new Answer(200, Optional.of(body), Optional.of(link).filter(text -> !text.isEmpty()), Optional.empty());
     }
 
-    private static String with(Map<String, String> query, String name, int value) {
+    private static String with(Map<String, String> query, String name, String value) {
         Map<String, String> changed = new LinkedHashMap<>(query);
-        changed.put(name, Integer.toString(value));
+        changed.put(name, value);
         return changed.entrySet().stream()
                 .map(entry -> entry.getKey() + "=" + URLEncoder.encode(entry.getValue(), StandardCharsets.UTF_8))
                 .collect(Collectors.joining("&"));

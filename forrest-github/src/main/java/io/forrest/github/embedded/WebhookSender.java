@@ -8,7 +8,9 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -43,24 +45,33 @@ final class WebhookSender implements AutoCloseable {
     private static final int MOST_ANSWER_BYTES = 64 << 10;
     private static final int MOST_DELIVERIES_KEPT = 10_000;
 
+    /** For so long GitHub lists deliveries, and delivers them again. */
+    private static final Duration DELIVERIES_LAST = Duration.ofDays(3);
+
+    private static final int BAD_GATEWAY = 502;
+    private static final int GATEWAY_TIMEOUT = 504;
+
     private final String secret;
     private final Faults faults;
+    private final Clock clock;
     private final Duration patience;
     private final ScheduledExecutorService thread = daemon("embedded-github-webhooks");
     private final ScheduledExecutorService timer = daemon("embedded-github-timer");
     private volatile Optional<WebhookTarget> target = Optional.empty();
 
     // Only on the sender's thread.
-    private final List<Webhook> heldBack = new ArrayList<>();
+    private final List<Sent> heldBack = new ArrayList<>();
     private int toHoldBack;
-    private final List<Webhook> overtaken = new ArrayList<>();
+    private final List<Sent> overtaken = new ArrayList<>();
 
     // Guarded by itself.
-    private final Deque<String> deliveries = new ArrayDeque<>();
+    private final Deque<WebhookDelivery> deliveries = new ArrayDeque<>();
+    private long lastDelivery = 7_000_000_000_000L;
 
-    WebhookSender(String secret, Faults faults, Duration patience) {
+    WebhookSender(String secret, Faults faults, Clock clock, Duration patience) {
         this.secret = secret;
         this.faults = faults;
+        this.clock = clock;
         this.patience = patience;
     }
 
@@ -72,16 +83,42 @@ final class WebhookSender implements AutoCloseable {
         });
     }
 
-    private record Webhook(String summary, UUID delivery, String body, Faults.WebhookFault fault) {}
+    /** A webhook that is on its way. */
+    private record Sent(WebhookDelivery.Webhook webhook, boolean isRedelivery, Faults.WebhookFault fault) {
+        String summary() {
+            return webhook.summary();
+        }
+    }
+
+    /** What came of it. */
+    private record Outcome(String status, int code, String summary) {}
 
     void target(WebhookTarget value) {
         target = Optional.of(value);
     }
 
-    List<String> deliveries() {
+    /** The latest, in the order in which they ended. */
+    List<WebhookDelivery> deliveries() {
         synchronized (deliveries) {
             return List.copyOf(deliveries);
         }
+    }
+
+    /** Those that GitHub still has, newest first. */
+    List<WebhookDelivery> listed() {
+        Instant oldest = clock.instant().minus(DELIVERIES_LAST);
+        List<WebhookDelivery> listed = new ArrayList<>(deliveries());
+        listed.removeIf(delivery -> delivery.at().isBefore(oldest));
+        Collections.reverse(listed);
+        return listed;
+    }
+
+    /** Delivers again what was delivered, well or not; whether that is still there. */
+    boolean redeliver(long id) {
+        Optional<WebhookDelivery> known =
+                listed().stream().filter(delivery -> delivery.id() == id).findFirst();
+        known.ifPresent(delivery -> send(new Sent(delivery.webhook(), true, Faults.WebhookFault.NONE)));
+        return known.isPresent();
     }
 
     /** {@code event} is a {@code workflow_job}. */
@@ -89,12 +126,10 @@ final class WebhookSender implements AutoCloseable {
         if (target.isEmpty() || faults.dropsWebhook()) {
             return;
         }
-        Webhook webhook = new Webhook(
-                event.path("action").asText() + " "
-                        + event.path("workflow_job").path("id").asText(),
-                UUID.randomUUID(),
-                event.toString(),
-                faults.forWebhook());
+        send(new Sent(new WebhookDelivery.Webhook(UUID.randomUUID(), event), false, faults.forWebhook()));
+    }
+
+    private void send(Sent webhook) {
         try {
             Future<?> unused =
                     thread.schedule(() -> order(webhook), faults.webhookDelay().toMillis(), TimeUnit.MILLISECONDS);
@@ -103,7 +138,7 @@ final class WebhookSender implements AutoCloseable {
         }
     }
 
-    private void order(Webhook webhook) {
+    private void order(Sent webhook) {
         toHoldBack += faults.takeWebhooksToReorder();
         if (toHoldBack > 0) {
             heldBack.add(webhook);
@@ -118,7 +153,7 @@ final class WebhookSender implements AutoCloseable {
         }
     }
 
-    private void deliver(Webhook webhook) {
+    private void deliver(Sent webhook) {
         switch (webhook.fault()) {
             case DROPPED -> LOG.debug("The webhook \"{}\" is not sent.", webhook.summary());
             case OVERTAKEN -> {
@@ -139,7 +174,7 @@ final class WebhookSender implements AutoCloseable {
         }
     }
 
-    private void deliverCopies(Webhook webhook) {
+    private void deliverCopies(Sent webhook) {
         for (int copy = 0; copy < faults.webhookCopies(); copy++) {
             target.ifPresent(to -> deliver(webhook, to, secret));
         }
@@ -147,37 +182,49 @@ final class WebhookSender implements AutoCloseable {
     }
 
     private void deliverOvertaken() {
-        List<Webhook> late = List.copyOf(overtaken);
+        List<Sent> late = List.copyOf(overtaken);
         overtaken.clear();
         late.forEach(this::deliverCopies);
     }
 
-    private void deliver(Webhook webhook, WebhookTarget to, String signedWith) {
-        String outcome;
+    private void deliver(Sent webhook, WebhookTarget to, String signedWith) {
+        Instant at = clock.instant();
+        long startNanos = System.nanoTime();
+        Outcome outcome;
         try {
-            outcome = Integer.toString(post(to, webhook, signedWith));
+            int code = post(to, webhook, signedWith);
+            outcome = new Outcome(code < 400 ? "OK" : "Invalid HTTP Response: " + code, code, Integer.toString(code));
         } catch (AsynchronousCloseException e) {
-            outcome = "failed: no answer within " + patience.toMillis() + " ms";
+            outcome = new Outcome(
+                    "timed out", GATEWAY_TIMEOUT, "failed: no answer within " + patience.toMillis() + " ms");
         } catch (IOException e) {
-            outcome = "failed: " + e.getMessage();
+            outcome = new Outcome("failed to connect to host", BAD_GATEWAY, "failed: " + e.getMessage());
         }
-        if (!outcome.startsWith("2")) {
-            LOG.warn("The webhook \"{}\" to {}: {}", webhook.summary(), to, outcome);
+        if (!outcome.summary().startsWith("2")) {
+            LOG.warn("The webhook \"{}\" to {}: {}", webhook.summary(), to, outcome.summary());
         }
         synchronized (deliveries) {
-            deliveries.add(webhook.summary() + " " + outcome);
+            deliveries.add(new WebhookDelivery(
+                    ++lastDelivery,
+                    webhook.webhook(),
+                    webhook.isRedelivery(),
+                    at,
+                    Duration.ofNanos(System.nanoTime() - startNanos),
+                    outcome.status(),
+                    outcome.code(),
+                    webhook.summary() + " " + outcome.summary()));
             if (deliveries.size() > MOST_DELIVERIES_KEPT) {
                 deliveries.remove();
             }
         }
     }
 
-    private int post(WebhookTarget to, Webhook webhook, String signedWith) throws IOException {
-        byte[] body = webhook.body().getBytes(StandardCharsets.UTF_8);
+    private int post(WebhookTarget to, Sent webhook, String signedWith) throws IOException {
+        byte[] body = webhook.webhook().event().toString().getBytes(StandardCharsets.UTF_8);
         String head = "POST " + to.path() + " HTTP/1.1\r\nHost: forrest\r\nConnection: close\r\n"
                 + "Content-Type: application/json\r\nContent-Length: " + body.length
                 + "\r\nUser-Agent: GitHub-Hookshot/embedded\r\nX-GitHub-Event: workflow_job\r\nX-GitHub-Delivery: "
-                + webhook.delivery() + "\r\nX-Hub-Signature-256: sha256=" + sign(body, signedWith) + "\r\n\r\n";
+                + webhook.webhook().guid() + "\r\nX-Hub-Signature-256: sha256=" + sign(body, signedWith) + "\r\n\r\n";
         try (SocketChannel channel = to.open()) {
             // A blocking channel has no timeout, but ends whatever it does when it is closed.
             Future<?> giveUp = timer.schedule(() -> close(channel), patience.toMillis(), TimeUnit.MILLISECONDS);

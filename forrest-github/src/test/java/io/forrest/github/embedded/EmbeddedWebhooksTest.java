@@ -226,13 +226,13 @@ public class EmbeddedWebhooksTest {
     @Test
     public void aReceiverThatNeverAnswersIsGivenUp() throws Exception {
         Faults faults = new Faults();
-        try (WebhookSender sender = new WebhookSender("secret", faults, Duration.ofMillis(200));
+        try (WebhookSender sender = new WebhookSender("secret", faults, Clock.systemUTC(), Duration.ofMillis(200));
                 ServerSocket silent = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
             sender.target(new WebhookTarget(
                     new InetSocketAddress(InetAddress.getLoopbackAddress(), silent.getLocalPort()), "/webhook"));
             sender.send(event("one"));
-            await(() -> !sender.deliveries().isEmpty());
-            assertThat(sender.deliveries()).containsExactly("queued 1 failed: no answer within 200 ms");
+            await(() -> !summaries(sender).isEmpty());
+            assertThat(summaries(sender)).containsExactly("queued 1 failed: no answer within 200 ms");
             sender.target(inbox.target());
             sender.send(event("two"));
             assertThat(inbox.take().summary()).isEqualTo("queued two");
@@ -242,7 +242,7 @@ public class EmbeddedWebhooksTest {
     @Test
     public void anAnswerThatIsNoneIsAFailureAndTheNextWebhookIsSent() throws Exception {
         Faults faults = new Faults();
-        try (WebhookSender sender = new WebhookSender("secret", faults, Duration.ofSeconds(10));
+        try (WebhookSender sender = new WebhookSender("secret", faults, Clock.systemUTC(), Duration.ofSeconds(10));
                 ServerSocket rude = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
             CompletableFuture<Void> answered = CompletableFuture.runAsync(() -> {
                 try (Socket socket = rude.accept()) {
@@ -256,12 +256,16 @@ public class EmbeddedWebhooksTest {
                     new InetSocketAddress(InetAddress.getLoopbackAddress(), rude.getLocalPort()), "/webhook"));
             sender.send(event("one"));
             answered.get(30, TimeUnit.SECONDS);
-            await(() -> !sender.deliveries().isEmpty());
-            assertThat(sender.deliveries().get(0)).startsWith("queued 1 failed: ");
+            await(() -> !summaries(sender).isEmpty());
+            assertThat(summaries(sender).get(0)).startsWith("queued 1 failed: ");
             sender.target(inbox.target());
             sender.send(event("two"));
             assertThat(inbox.take().summary()).isEqualTo("queued two");
         }
+    }
+
+    private static List<String> summaries(WebhookSender sender) {
+        return sender.deliveries().stream().map(WebhookDelivery::summary).toList();
     }
 
     private static ObjectNode event(String name) {

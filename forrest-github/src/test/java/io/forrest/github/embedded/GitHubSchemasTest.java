@@ -24,6 +24,8 @@ public class GitHubSchemasTest {
     private final EmbeddedJob queued = new EmbeddedJob(
             new JobId(50_000_000_001L),
             20_000_000_001L,
+            1,
+            NOW,
             TestConfigs.REPOSITORY,
             "build",
             "push",
