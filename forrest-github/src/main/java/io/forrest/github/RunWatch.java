@@ -11,7 +11,6 @@ import io.forrest.spi.PluginException;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -53,7 +52,7 @@ final class RunWatch {
     /** A day more than GitHub's documentation says ("Re-running workflows and jobs"). */
     private static final Duration RUN_AGAIN_WITHIN = Duration.ofDays(31);
 
-    /** GitHub's clock and ours differ, and its lists are not always in order. */
+    /** GitHub's clock and ours differ. */
     private static final Duration CLOCK_SKEW = Duration.ofMinutes(5);
 
     /** GitHub's lists may lag behind its webhooks. */
@@ -83,8 +82,8 @@ final class RunWatch {
     /** Runs that ended before this, and were not open, were read or were over before anybody could ask about their jobs. */
     private Instant since;
 
-    /** Runs made until then were in a list, but for {@link #CLOCK_SKEW}. */
-    private Optional<Instant> seen;
+    /** The newest run that was in a list; numbers grow. */
+    private long newest;
 
     /** Runs with jobs that were not over. */
     private Set<Long> open;
@@ -115,23 +114,14 @@ final class RunWatch {
         this.clock = clock;
         this.sink = sink;
         this.since = connection.now();
-        this.seen = instant(state.path("seen"));
+        this.newest = state.path("newest").asLong();
         this.open = new HashSet<>();
         state.path("open").forEach(run -> open.add(run.asLong()));
     }
 
-    private static Optional<Instant> instant(JsonNode text) {
-        try {
-            return Optional.ofNullable(text.textValue()).map(Instant::parse);
-        } catch (DateTimeException e) {
-            return Optional.empty();
-        }
-    }
-
     /** What the watch after this process's end begins with: how far lists were read, and which runs were not over. */
     ObjectNode state() {
-        ObjectNode state = JSON.createObjectNode();
-        seen.ifPresent(time -> state.put("seen", time.toString()));
+        ObjectNode state = JSON.createObjectNode().put("newest", newest);
         new TreeSet<>(open).forEach(state.putArray("open")::add);
         return state;
     }
@@ -259,27 +249,25 @@ final class RunWatch {
     /** Returns whether no run that is not among them can have changed, but for those known to be open. */
     private boolean readNewest(GHRepository asked, Map<Long, GHWorkflowRun> runs) throws IOException {
         Instant now = connection.now();
-        Instant until = seen.map(time -> time.minus(CLOCK_SKEW))
-                .filter(now.minus(LOOK_BACK)::isBefore)
-                .orElse(now.minus(LOOK_BACK));
         PagedIterator<GHWorkflowRun> pages =
                 asked.queryWorkflowRuns().list().withPageSize(PAGE_SIZE).iterator();
-        Instant newest = seen.orElse(Instant.MIN);
-        Instant oldest;
+        Instant oldest = now;
+        boolean reachesSeen = false;
         boolean isLast;
+        long newestNow = newest;
         do {
-            oldest = now;
             List<GHWorkflowRun> page = pages.nextPage();
             for (GHWorkflowRun run : page) {
                 Instant made = run.getCreatedAt().toInstant();
-                newest = made.isAfter(newest) ? made : newest;
                 oldest = made.isBefore(oldest) ? made : oldest;
+                reachesSeen |= run.getId() <= newest;
+                newestNow = Math.max(run.getId(), newestNow);
                 runs.put(run.getId(), run);
             }
             isLast = page.size() < PAGE_SIZE;
-            // Whether there is a next page is known without asking for it only if it is not wanted.
-        } while (!isLast && !oldest.isBefore(until) && pages.hasNext());
-        seen = Optional.of(newest).filter(time -> !time.equals(Instant.MIN));
+            // Whether there is a next page is asked last: it is fetched for that.
+        } while (!isLast && !reachesSeen && !oldest.isBefore(now.minus(LOOK_BACK)) && pages.hasNext());
+        newest = newestNow;
         return isLast || oldest.isBefore(now.minus(RUN_AGAIN_WITHIN));
     }
 

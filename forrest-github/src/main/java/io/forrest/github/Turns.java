@@ -113,11 +113,14 @@ final class Turns<K> implements AutoCloseable {
         void end(long nextNanos) {
             isUnderWay = false;
             dueNanos = isWantedAgain ? System.nanoTime() : nextNanos;
+        }
+
+        void tellWaiting() {
             waiting.forEach(waiter -> waiter.complete(null));
         }
 
         void giveUp() {
-            waiting.forEach(waiter -> waiter.complete(null));
+            tellWaiting();
             waitingForNext.forEach(waiter -> waiter.complete(null));
         }
     }
@@ -307,6 +310,7 @@ final class Turns<K> implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             LOG.error("A bug: what was seen of GitHub could not be written down.", e);
         }
+        turn.tellWaiting();
         begin();
     }
 
