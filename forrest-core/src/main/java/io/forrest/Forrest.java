@@ -1,5 +1,6 @@
 package io.forrest;
 
+import io.forrest.artifacts.Artifacts;
 import io.forrest.config.ConfigSource;
 import io.forrest.domain.HostProblem;
 import io.forrest.fleet.Fleet;
@@ -54,6 +55,7 @@ public final class Forrest implements AutoCloseable {
     private final Path baseDirectory;
     private final FleetThread fleetThread;
     private final MachineRuns runs;
+    private final Artifacts artifacts;
     private final Recovery recovery;
     private final Housekeeper housekeeper;
     private final Fleet fleet;
@@ -103,6 +105,7 @@ public final class Forrest implements AutoCloseable {
                 builder.clock,
                 fleetThread::post);
         this.runs = new MachineRuns(workshop, config, () -> eachSource("look again", JobSource::refresh));
+        this.artifacts = new Artifacts(runs::uploaders);
         this.recovery = new Recovery(workshop, config, runs);
         this.housekeeper =
                 new Housekeeper(baseDirectory, config, images, builder.clock, runs::machines, runs::imagesInUse);
@@ -181,6 +184,11 @@ public final class Forrest implements AutoCloseable {
         return fleetThread.ask(Fleet::machines);
     }
 
+    /** Takes what machines upload, from its start to its end; {@link #close} closes it. */
+    public Artifacts artifacts() {
+        return artifacts;
+    }
+
     /** What machines have claimed of this host. Answered as {@link #machines} is. */
     public CompletableFuture<FleetBooks> books() {
         return fleetThread.ask(Fleet::books);
@@ -219,6 +227,7 @@ public final class Forrest implements AutoCloseable {
      */
     @Override
     public synchronized void close() {
+        artifacts.close();
         if (stage == Stage.RUNNING) {
             if (hypervisor.capabilities().contains(HypervisorCapability.ADOPTION)) {
                 letGo();

@@ -1,11 +1,14 @@
 package io.forrest.work;
 
+import io.forrest.artifacts.UploadLedger;
+import io.forrest.artifacts.Uploader;
 import io.forrest.config.MachineType;
 import io.forrest.domain.JobObservation;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
 import io.forrest.failpoint.FailPoint;
+import io.forrest.files.AtomicFiles;
 import io.forrest.fleet.AdoptedMachine;
 import io.forrest.fleet.FleetEvent;
 import io.forrest.fleet.MachineOutcome;
@@ -60,6 +63,7 @@ final class MachineRun {
     private final Runnable onGone;
     private final RunDirectory directory;
     private final RecordFile file;
+    private final UploadLedger uploads;
 
     // Guarded by this.
     private MachineRecord record;
@@ -88,6 +92,7 @@ final class MachineRun {
         this.onGone = onGone;
         this.directory = RunDirectory.of(workshop.baseDirectory(), machine);
         this.file = new RecordFile(directory);
+        this.uploads = new UploadLedger(directory.path());
     }
 
     /** Brings the machine up to its running VM. Blocks; called once. */
@@ -211,6 +216,17 @@ final class MachineRun {
         return runs || waitsForSpace;
     }
 
+    /** Its right to upload artifacts, for as long as its VM lives. */
+    synchronized Optional<Uploader> uploader() {
+        return record.runToken()
+                .filter(token -> hasLivingVm())
+                .map(token -> new Uploader(machine, type, token, uploads, this::hasLivingVm));
+    }
+
+    private synchronized boolean hasLivingVm() {
+        return vm.isPresent() && !vm.get().exit().toCompletableFuture().isDone();
+    }
+
     private synchronized void write(MachineRecord next) throws IOException {
         record = next;
         file.write(next);
@@ -317,7 +333,7 @@ final class MachineRun {
             // What the guest wrote may be in the host's memory only. Once the record says so, the disk is promoted even
             // if
             // the host crashes in between.
-            RecordFile.force(directory.disk());
+            AtomicFiles.sync(directory.disk());
             synchronized (this) {
                 record = record.promoting(workshop.clock().instant());
                 file.writeDurably(record);

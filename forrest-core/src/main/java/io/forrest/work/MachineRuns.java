@@ -1,5 +1,6 @@
 package io.forrest.work;
 
+import io.forrest.artifacts.Uploader;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.MachineType;
 import io.forrest.config.RepositoryConfig;
@@ -17,6 +18,7 @@ import io.forrest.spi.RunnerSighting;
 import io.forrest.spi.Vm;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -132,6 +134,11 @@ public final class MachineRuns implements FleetHands, AutoCloseable {
     /** The machines that have files of their own on this host. */
     public Set<MachineId> machines() {
         return Set.copyOf(runs.keySet());
+    }
+
+    /** The machines that may upload artifacts now. */
+    public List<Uploader> uploaders() {
+        return runs.values().stream().flatMap(run -> run.uploader().stream()).toList();
     }
 
     /** What their disks were made of. */

@@ -1,16 +1,13 @@
 package io.forrest.work;
 
 import io.forrest.domain.MachineId;
+import io.forrest.files.AtomicFiles;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
 
 /**
  * The file {@code machine.json} of a run directory. It is replaced as a whole, so that whoever reads it, also after this
@@ -56,38 +53,19 @@ final class RecordFile {
 
     /** Survives the end of this process. A crash of the host ends all VMs, and with them what most records are good for. */
     void write(MachineRecord record) throws IOException {
-        write(record, false);
+        write(record, AtomicFiles.Durability.PROCESS);
     }
 
     /** Survives a crash of the host, too. */
     void writeDurably(MachineRecord record) throws IOException {
-        write(record, true);
+        write(record, AtomicFiles.Durability.HOST);
     }
 
-    private void write(MachineRecord record, boolean durably) throws IOException {
-        Path next = file.resolveSibling(NAME + ".new");
-        try (FileChannel channel = FileChannel.open(
-                next,
-                Set.of(StandardOpenOption.WRITE, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-            ByteBuffer bytes = ByteBuffer.wrap(MachineRecordJson.write(record));
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-            if (durably) {
-                channel.force(true);
-            }
-        }
-        Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        if (durably) {
-            force(file.getParent());
-        }
-    }
-
-    /** Puts a file's data, or a directory's names, on stable storage. */
-    static void force(Path path) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
+    private void write(MachineRecord record, AtomicFiles.Durability durability) throws IOException {
+        AtomicFiles.write(
+                file,
+                MachineRecordJson.write(record),
+                durability,
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     }
 }

@@ -1,5 +1,6 @@
 package io.forrest.work;
 
+import io.forrest.artifacts.UploadLedger;
 import io.forrest.config.ConfigSource;
 import io.forrest.config.MachineType;
 import io.forrest.config.RepositoryConfig;
@@ -69,6 +70,7 @@ public final class Recovery {
 
     private void takeOver(RunDirectory run) {
         try {
+            settleUploads(run);
             RecordFile file = new RecordFile(run);
             RecordFile.Reading reading = file.read();
             if (reading instanceof RecordFile.Reading.Known known) {
@@ -90,6 +92,15 @@ public final class Recovery {
             LOG.error("A bug: what is left of {} stays in {}.", run.machine(), run.path(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Whatever became of the machine, no half of an artifact stays. */
+    private static void settleUploads(RunDirectory run) {
+        try {
+            new UploadLedger(run.path()).settle();
+        } catch (IOException e) {
+            LOG.warn("{} uploads no more artifacts: {}", run.machine(), e.getMessage());
         }
     }
 

@@ -122,7 +122,7 @@ public class RecordFileTest {
             records.writeDurably(record);
             assertThat(read().stage()).isEqualTo(record.stage());
         }
-        assertThat(file.getParent()).isDirectoryNotContaining("glob:**.new");
+        assertThat(file.getParent()).isDirectoryNotContaining("glob:**.next");
     }
 
     @Test
