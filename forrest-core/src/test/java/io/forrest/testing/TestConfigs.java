@@ -4,6 +4,7 @@ import io.forrest.config.ForrestConfig;
 import io.forrest.config.GitHubConfig;
 import io.forrest.config.HostConfig;
 import io.forrest.config.MachineType;
+import io.forrest.config.MachineType.ArtifactStore;
 import io.forrest.config.RepositoryConfig;
 import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
@@ -52,6 +53,22 @@ public final class TestConfigs {
                 List.of(),
                 List.of(),
                 List.of());
+    }
+
+    /** The same machine type with these stores. */
+    public static MachineType withArtifacts(MachineType type, ArtifactStore... stores) {
+        return new MachineType(
+                type.id(),
+                type.baseMachine(),
+                type.baseImage(),
+                type.useBase(),
+                type.setupTemplate(),
+                type.cpus(),
+                type.disk(),
+                type.ram(),
+                type.shared(),
+                type.networkInterfaces(),
+                List.of(stores));
     }
 
     /** One repository with these machine types, and a persistence token. */

@@ -17,6 +17,7 @@ import io.forrest.images.FatVolumes;
 import io.forrest.images.ReflinkImageStore;
 import io.forrest.launcher.api.ApiRoutes;
 import io.forrest.launcher.api.ApiServer;
+import io.forrest.launcher.api.ArtifactRoutes;
 import io.forrest.launcher.api.ControlRoutes;
 import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.Hypervisor;
@@ -99,11 +100,12 @@ final class LauncherModule extends AbstractModule {
 
     @Provides
     @Singleton
-    ApiServer api(WebhookReceiver webhooks) {
+    ApiServer api(WebhookReceiver webhooks, Forrest forrest) {
         return new ApiServer(
                 Daemon.apiSocket(baseDirectory()),
                 ApiServer.Clients.EVERYBODY,
                 atStart.host().listen(),
+                new ArtifactRoutes(forrest.artifacts()),
                 new ApiRoutes(webhooks));
     }
 

@@ -43,7 +43,7 @@ public final class ApiRoutes extends Handler.Abstract.NonBlocking {
     @Override
     public boolean handle(Request request, Response response, Callback callback) {
         if (!Request.getPathInContext(request).equals("/webhook")) {
-            return Answers.text(response, callback, 404, "Forrest has /webhook here.");
+            return Answers.text(response, callback, 404, "Forrest has /webhook and /artifact here.");
         }
         if (!request.getMethod().equals("POST")) {
             response.getHeaders().put(HttpHeader.ALLOW, "POST");

@@ -32,6 +32,9 @@ public final class ApiServer implements AutoCloseable {
     /** On the socket, and again on the port: whoever reaches the port, guests for one, must not fill up the socket. */
     private static final int MOST_CONNECTIONS = 256;
 
+    /** For each connection that is sending: artifacts come in pieces of this size, and so do their writes. */
+    private static final int INPUT_BUFFER_BYTES = 128 << 10;
+
     private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(30);
 
     /**
@@ -70,8 +73,18 @@ public final class ApiServer implements AutoCloseable {
      *
      * @param socket where the Unix socket will be
      * @param listen where to listen on TCP, too
+     * @param handlers the first that takes care of a request gets it
      */
-    public ApiServer(Path socket, Clients clients, Optional<InetSocketAddress> listen, Handler handler) {
+    public ApiServer(Path socket, Clients clients, Optional<InetSocketAddress> listen, Handler... handlers) {
+        this(socket, clients, listen, IDLE_TIMEOUT, handlers);
+    }
+
+    ApiServer(
+            Path socket,
+            Clients clients,
+            Optional<InetSocketAddress> listen,
+            Duration idleTimeout,
+            Handler... handlers) {
         this.socket = socket;
         this.newborn = socket.resolveSibling(NURSERY).resolve(NEWBORN);
         this.clients = clients;
@@ -81,22 +94,30 @@ public final class ApiServer implements AutoCloseable {
         server = new Server(threads);
         HttpConfiguration http = new HttpConfiguration();
         http.setSendServerVersion(false);
-        http.setUriCompliance(UriCompliance.RFC3986);
-        UnixDomainServerConnector unix = new UnixDomainServerConnector(server, 1, 1, new HttpConnectionFactory(http));
+        // What could be understood in two ways is understood by whoever is asked: none goes by Jetty's own reading
+        // alone.
+        http.setUriCompliance(UriCompliance.from(UriCompliance.AMBIGUOUS_VIOLATIONS));
+        UnixDomainServerConnector unix = new UnixDomainServerConnector(server, 1, 1, connections(http));
         unix.setUnixDomainPath(newborn);
-        unix.setIdleTimeout(IDLE_TIMEOUT.toMillis());
+        unix.setIdleTimeout(idleTimeout.toMillis());
         server.addConnector(unix);
         server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, unix));
         tcp = listen.map(address -> {
-            ServerConnector connector = new ServerConnector(server, 1, 1, new HttpConnectionFactory(http));
+            ServerConnector connector = new ServerConnector(server, 1, 1, connections(http));
             connector.setHost(address.getHostString());
             connector.setPort(address.getPort());
-            connector.setIdleTimeout(IDLE_TIMEOUT.toMillis());
+            connector.setIdleTimeout(idleTimeout.toMillis());
             server.addConnector(connector);
             server.addBean(new NetworkConnectionLimit(MOST_CONNECTIONS, connector));
             return connector;
         });
-        server.setHandler(handler);
+        server.setHandler(new Handler.Sequence(handlers));
+    }
+
+    private static HttpConnectionFactory connections(HttpConfiguration http) {
+        HttpConnectionFactory connections = new HttpConnectionFactory(http);
+        connections.setInputBufferSize(INPUT_BUFFER_BYTES);
+        return connections;
     }
 
     /** Listens; returns once requests are taken. Throws with one line that says where it cannot listen, and why. */
