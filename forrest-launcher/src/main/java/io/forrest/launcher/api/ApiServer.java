@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.Optional;
+import java.util.Set;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.HttpConfiguration;
@@ -96,7 +98,9 @@ public final class ApiServer implements AutoCloseable {
         http.setSendServerVersion(false);
         // What could be understood in two ways is understood by whoever is asked: none goes by Jetty's own reading
         // alone.
-        http.setUriCompliance(UriCompliance.from(UriCompliance.AMBIGUOUS_VIOLATIONS));
+        Set<UriCompliance.Violation> left = EnumSet.copyOf(UriCompliance.AMBIGUOUS_VIOLATIONS);
+        left.add(UriCompliance.Violation.SUSPICIOUS_PATH_CHARACTERS);
+        http.setUriCompliance(UriCompliance.from(left));
         UnixDomainServerConnector unix = new UnixDomainServerConnector(server, 1, 1, connections(http));
         unix.setUnixDomainPath(newborn);
         unix.setIdleTimeout(idleTimeout.toMillis());

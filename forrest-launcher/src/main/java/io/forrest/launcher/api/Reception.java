@@ -54,12 +54,12 @@ final class Reception {
         this.response = response;
         this.callback = callback;
         this.threads = threads;
+        request.addIdleTimeoutListener(timeout -> waitsForClient);
     }
 
     /** Blocks for the disk. {@code rawPath} is what the client called it. */
     void begin(Artifacts artifacts, ArtifactRequest wanted, String rawPath) {
         path = rawPath;
-        request.addIdleTimeoutListener(timeout -> waitsForClient);
         try {
             upload = artifacts.begin(wanted);
         } catch (ArtifactException e) {

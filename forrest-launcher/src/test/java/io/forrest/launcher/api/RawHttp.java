@@ -37,6 +37,19 @@ public final class RawHttp {
         return answer.toString(StandardCharsets.ISO_8859_1);
     }
 
+    /** The head of an answer, up to its empty line; answers with a body are not for this. */
+    static String readHead(SocketChannel channel) throws IOException {
+        StringBuilder head = new StringBuilder();
+        ByteBuffer one = ByteBuffer.allocate(1);
+        while (head.indexOf("\r\n\r\n") < 0) {
+            if (channel.read(one.clear()) < 0) {
+                throw new IOException("The server has closed the connection after: " + head);
+            }
+            head.append((char) one.get(0));
+        }
+        return head.toString();
+    }
+
     /** The status of an answer. */
     public static int status(String answer) {
         return Integer.parseInt(answer.substring(9, 12));
