@@ -6,6 +6,7 @@ import io.forrest.config.ForrestConfig;
 import io.forrest.domain.JobObservation;
 import io.forrest.github.WebhookReceiver;
 import io.forrest.launcher.Eventually;
+import io.forrest.testing.FakeUploader;
 import io.forrest.testing.HostNeeds;
 import io.forrest.testing.MarkdownBlocks;
 import io.forrest.testing.TestConfigs;
@@ -21,10 +22,14 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import org.testng.annotations.AfterClass;
 import org.testng.annotations.BeforeClass;
 import org.testng.annotations.Test;
@@ -34,6 +39,7 @@ import org.testng.annotations.Test;
 public class NginxTest {
     private final BlockingQueue<JobObservation> observed = new LinkedBlockingQueue<>();
     private ApiServer server;
+    private FakeUploader machine;
     private Process nginx;
     private InetSocketAddress site;
     private String secret;
@@ -49,7 +55,13 @@ public class NginxTest {
         secret = config.github().webhookSecret().reveal();
         WebhookReceiver webhooks = new WebhookReceiver(config.github(), () -> config, Clock.systemUTC());
         webhooks.start(observed::add);
-        server = new ApiServer(socket, ApiServer.Clients.EVERYBODY, Optional.empty(), new ApiRoutes(webhooks));
+        machine = new FakeUploader(directory);
+        server = new ApiServer(
+                socket,
+                ApiServer.Clients.EVERYBODY,
+                Optional.empty(),
+                new ArtifactRoutes(machine.artifacts()),
+                new ApiRoutes(webhooks));
         server.start();
         job =
                 """
@@ -70,14 +82,14 @@ public class NginxTest {
         Eventually.holds("nginx listens", Duration.ofSeconds(30), this::listens);
     }
 
-    /** The location of the documentation, in the smallest server around it. */
+    /** The locations of the documentation, and what the reference's users have, in the smallest server around them. */
     private String configuration(Path directory, Path socket) throws IOException {
-        String location = MarkdownBlocks.of("docs/nginx.md").stream()
-                .filter(block ->
-                        block.language().equals("nginx") && block.text().startsWith("location"))
-                .findFirst()
-                .orElseThrow()
-                .text()
+        String locations = (documented("webhook") + documented("artifact")
+                        + """
+                        location /buffered/artifact {
+                            proxy_pass http://unix:/var/lib/forrest/api.sock:/artifact;
+                        }
+                        """)
                 .replace("/var/lib/forrest/api.sock", socket.toString());
         return """
                 daemon off;
@@ -100,10 +112,19 @@ public class NginxTest {
                 .formatted(
                         directory,
                         site.getPort(),
-                        location,
+                        locations,
                         // As another user than Forrest's, which is the point of the socket's mode; only root can change
                         // it.
                         System.getProperty("user.name").equals("root") ? "user root;" : "");
+    }
+
+    private static String documented(String path) throws IOException {
+        Pattern location = Pattern.compile("location /" + path + " \\{[^}]*}\n");
+        return MarkdownBlocks.of("docs/nginx.md").stream()
+                .filter(block -> block.language().equals("nginx"))
+                .flatMap(block -> location.matcher(block.text()).results().map(MatchResult::group))
+                .findFirst()
+                .orElseThrow();
     }
 
     private boolean listens() {
@@ -152,6 +173,85 @@ public class NginxTest {
         assertThat(RawHttp.status(RawHttp.exchange(site, head, chunked.getBytes(StandardCharsets.UTF_8))))
                 .isEqualTo(200);
         assertThat(observed.poll(10, TimeUnit.SECONDS)).isNotNull();
+    }
+
+    private void assertIsTaken(String answer, String name, byte[] content) {
+        assertThat(answer)
+                .startsWith("HTTP/1.1 201 ")
+                .contains("Content-Location: https://a.example/" + machine.machine() + "/" + name + "\r\n");
+        assertThat(machine.own().resolve(name)).hasBinaryContent(content);
+    }
+
+    @Test
+    public void artifactsOfBothClientsComeThrough() throws Exception {
+        byte[] content = new byte[100_000];
+        new Random(1).nextBytes(content);
+        String token = machine.runToken();
+        try (SocketChannel connection = SocketChannel.open(site)) {
+            for (String name : List.of("a.bin", "sub/b.bin")) {
+                RawHttp.write(connection, ascii(Uploads.nodeHead("/artifact/artifact/" + name, token)));
+                RawHttp.write(connection, Uploads.chunked(content));
+                assertIsTaken(RawHttp.readHead(connection), name, content);
+            }
+        }
+        String head = Uploads.pythonHead("/artifact/artifact/c.bin", token, content.length);
+        assertIsTaken(RawHttp.exchange(site, head, content), "c.bin", content);
+    }
+
+    /** As nginx does without further ado, which also makes of a chunked body one with a length. */
+    @Test
+    public void artifactsThatNginxHasBufferedComeThrough() throws Exception {
+        byte[] content = new byte[100_000];
+        String head = Uploads.nodeHead("/buffered/artifact/artifact/d.bin", machine.runToken());
+        assertIsTaken(RawHttp.exchange(site, head.strip(), Uploads.chunked(content)), "d.bin", content);
+    }
+
+    @Test
+    public void aFileIsCalledTheSameAsWithoutNginx() throws Exception {
+        String target = "/artifact/artifact/names/";
+        for (String name : List.of("a%20b", "caf%C3%A9", "100%25")) {
+            String head = Uploads.pythonHead(target + name, machine.runToken(), 1);
+            assertThat(RawHttp.exchange(site, head, new byte[1])).contains("/names/" + name + "\r\n");
+        }
+        // Which nginx has decoded for us.
+        String head = Uploads.pythonHead(target + "x%2By", machine.runToken(), 1);
+        assertThat(RawHttp.exchange(site, head, new byte[1])).contains("/names/x+y\r\n");
+        assertThat(machine.files()).contains("own/names/a b", "own/names/caf\u00e9", "own/names/100%", "own/names/x+y");
+    }
+
+    @Test
+    public void whatIsTooMuchIsToldToAClientThatSendsItAllFirst() throws Exception {
+        byte[] tooMuch = new byte[8 << 20];
+        String target = "/artifact/artifact/e.bin";
+        String token = machine.runToken();
+        String head = Uploads.pythonHead(target, token, tooMuch.length);
+        assertThat(RawHttp.exchange(site, head, tooMuch))
+                .startsWith("HTTP/1.1 500 ")
+                .contains("1M that a machine");
+        assertThat(RawHttp.exchange(site, Uploads.nodeHead(target, token).strip(), Uploads.chunked(tooMuch)))
+                .startsWith("HTTP/1.1 500 ")
+                .contains("1M that a machine");
+        assertThat(machine.own().resolve("e.bin")).doesNotExist();
+    }
+
+    @Test
+    public void anUploadThatIsCutOffBeforeNginxLeavesNothing() throws Exception {
+        try (SocketChannel connection = SocketChannel.open(site)) {
+            RawHttp.write(
+                    connection,
+                    ascii(Uploads.pythonHead("/artifact/artifact/cut/f.bin", machine.runToken(), 100)
+                            + "\r\n\r\nhalf"));
+            Eventually.holds("it comes in", Duration.ofSeconds(30), () -> hasFile("own/cut/.forrest-upload-"));
+        }
+        Eventually.holds("it is gone", Duration.ofSeconds(30), () -> !hasFile("own/cut/"));
+    }
+
+    private boolean hasFile(String beginning) throws IOException {
+        return machine.files().stream().anyMatch(file -> file.startsWith(beginning));
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
     }
 
     @Test
