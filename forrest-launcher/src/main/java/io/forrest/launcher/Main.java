@@ -1,9 +1,11 @@
 package io.forrest.launcher;
 
+import io.forrest.config.Suggestion;
 import io.forrest.launcher.bench.BenchCommand;
 import io.forrest.launcher.chaos.ChaosCommand;
 import io.forrest.launcher.demo.DemoCommand;
 import io.forrest.launcher.image.ImageCommand;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -13,6 +15,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -73,7 +76,23 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (!namesFile(config)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "\"" + config + "\" is neither a command nor a file."
+                            + Suggestion.closest(
+                                            config.toString(),
+                                            spec.subcommands().keySet())
+                                    .map(meant -> " Did you mean " + meant + "?")
+                                    .orElse(""));
+        }
         return ServeCommand.serve(config, spec.commandLine().getErr());
+    }
+
+    /** As opposed to a command that was mistyped. */
+    private static boolean namesFile(Path word) {
+        String text = word.toString();
+        return text.contains("/") || text.endsWith(".yaml") || text.endsWith(".yml") || Files.exists(word);
     }
 
     /** Exit codes: 0 good, 1 what was asked for did not work, 2 it was asked for in a wrong way. */

@@ -1,0 +1,166 @@
+package io.forrest.launcher.dist;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forrest.domain.RepositoryId;
+import io.forrest.github.embedded.EmbeddedGitHub;
+import io.forrest.github.embedded.WebhookTarget;
+import io.forrest.launcher.Eventually;
+import io.forrest.testing.HostNeeds;
+import io.forrest.testing.LoopFileSystem;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.testng.annotations.AfterClass;
+import org.testng.annotations.BeforeClass;
+import org.testng.annotations.Test;
+
+/** The installed package under a real systemd, in a container of this host. */
+@Test(groups = {"qemu", "loop", "systemd"})
+public class SystemdServiceIT {
+    private static final RepositoryId REPOSITORY = new RepositoryId("acme", "firmware");
+    private static final Duration PATIENCE = Duration.ofSeconds(90);
+
+    private OverlayRoot root;
+    private LoopFileSystem images;
+    private EmbeddedGitHub gitHub;
+    private Process container;
+    private long systemd;
+
+    @BeforeClass
+    public void boot() throws Exception {
+        HostNeeds.root();
+        HostNeeds.program("qemu-system-x86_64");
+        Path nspawn = HostNeeds.program("systemd-nspawn");
+        images = LoopFileSystem.mount("xfs");
+        gitHub = new EmbeddedGitHub(Clock.systemUTC());
+        gitHub.addRepository(REPOSITORY);
+        root = OverlayRoot.mount();
+        configure();
+        // Images of containers forbid packages to start services.
+        Files.deleteIfExists(root.path("/usr/sbin/policy-rc.d"));
+        Files.copy(Distribution.debianPackage(), root.path("/root/forrest.deb"));
+
+        ProcessBuilder builder = new ProcessBuilder(
+                        nspawn.toString(),
+                        "--quiet",
+                        "--register=no",
+                        "--keep-unit",
+                        "--settings=no",
+                        "--console=pipe",
+                        "--directory=" + root.root(),
+                        "--bind=" + images.directory() + ":/var/lib/forrest",
+                        "--boot",
+                        "systemd.unit=multi-user.target")
+                .redirectErrorStream(true)
+                .redirectInput(new java.io.File("/dev/null"))
+                .redirectOutput(new java.io.File("/tmp/dx/console.log"));
+        builder.environment().put("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
+        container = builder.start();
+        systemd = Eventually.find("systemd in its container", PATIENCE, () -> container
+                .descendants()
+                .filter(process -> process.info().command().orElse("").endsWith("/systemd"))
+                .map(ProcessHandle::pid)
+                .findFirst());
+        Eventually.holds(
+                "systemd is up",
+                PATIENCE,
+                () -> in("systemctl is-active multi-user.target").exitCode() == 0);
+        System.err.println(
+                in("dpkg --install --force-depends /root/forrest.deb").good());
+    }
+
+    private void configure() throws Exception {
+        Path directory = Files.createDirectories(root.path("/etc/forrest"));
+        gitHub.writeKey(directory.resolve("key.pem"));
+        Files.createDirectories(directory.resolve("template/cloud-init"));
+        Files.createDirectories(directory.resolve("template/job-config"));
+        try (RandomAccessFile image =
+                new RandomAccessFile(images.directory().resolve("src.raw").toFile(), "rw")) {
+            image.setLength(1 << 20);
+        }
+        Files.writeString(
+                directory.resolve("config.yaml"),
+                """
+                host: {base_dir: /var/lib/forrest, ram: 1G, disk_reserve: 16M, qemu: {accelerator: tcg}}
+                github: {api_url: "%1$s", app_id: "%2$s", jwt_key_file: /etc/forrest/key.pem, webhook_secret: "%3$s"}
+                repositories:
+                  acme:
+                    firmware:
+                      machines:
+                        build:
+                          base_image: /var/lib/forrest/src.raw
+                          setup_template: {path: /etc/forrest/template}
+                          cpus: 1
+                          ram: 128M
+                          disk: 1M
+                """
+                        .formatted(gitHub.apiUrl(), gitHub.appId(), gitHub.webhookSecret()));
+        Distribution.run("chmod", "644", directory.resolve("key.pem").toString())
+                .good();
+    }
+
+    /** A shell command beside the service. */
+    private Distribution.Ended in(String command) throws IOException, InterruptedException {
+        return Distribution.run(
+                "nsenter",
+                "--all",
+                "--target=" + systemd,
+                "env",
+                "-i",
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "sh",
+                "-c",
+                command);
+    }
+
+    @AfterClass(alwaysRun = true)
+    public void powerOff() throws Exception {
+        if (container != null) {
+            in("systemctl poweroff");
+            if (!container.waitFor(30, TimeUnit.SECONDS)) {
+                container.destroyForcibly();
+            }
+        }
+        if (root != null) {
+            root.close();
+        }
+        if (gitHub != null) {
+            gitHub.close();
+        }
+        if (images != null) {
+            images.close();
+        }
+    }
+
+    private Optional<Long> vm() throws IOException, InterruptedException {
+        Distribution.Ended found = in("pgrep -u forrest qemu-system");
+        List<String> lines = found.output().lines().toList();
+        return lines.size() == 1 ? Optional.of(Long.valueOf(lines.get(0))) : Optional.empty();
+    }
+
+    @Test
+    public void vmsOutliveARestartOfTheServiceInScopesOfTheirOwn() throws Exception {
+        System.err.println(
+                in("systemctl status forrest; journalctl -u forrest --no-pager; loginctl list-users; systemctl status user@*")
+                        .output());
+        gitHub.webhookTarget(WebhookTarget.unixSocket(images.directory().resolve("api.sock")));
+        gitHub.queueJob(EmbeddedGitHub.JobRequest.push(REPOSITORY, "build", "build", "true"));
+        long vm = Eventually.find("a VM", PATIENCE, this::vm);
+        System.err.println(in("cat /proc/" + vm + "/cgroup; systemd-cgls --no-pager; journalctl -u forrest --no-pager")
+                .output());
+        in("systemctl restart forrest").good();
+        assertThat(vm()).contains(vm);
+        System.err.println(in("systemctl status forrest; journalctl -u forrest --no-pager; systemd-analyze")
+                .output());
+        in("systemctl stop forrest").good();
+        assertThat(vm()).contains(vm);
+        System.err.println(in("journalctl --no-pager -p warning").output());
+    }
+}
