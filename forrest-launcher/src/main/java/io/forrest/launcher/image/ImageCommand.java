@@ -8,7 +8,7 @@ import picocli.CommandLine.ScopeType;
 /** {@code forrest image}: works with and without a daemon beside it. */
 @Command(
         name = "image",
-        description = "Look at machine images, go back to earlier ones, import new ones.",
+        description = "Look at machine images, go back to earlier ones, import new ones; give machines a TPM.",
         mixinStandardHelpOptions = true,
         subcommands = {
             ListImages.class,
@@ -17,7 +17,8 @@ import picocli.CommandLine.ScopeType;
             PinImage.class,
             UnpinImage.class,
             RemoveImage.class,
-            ImportImage.class
+            ImportImage.class,
+            AddTpm.class
         })
 public final class ImageCommand {
     @Option(

@@ -3,7 +3,9 @@ package io.forrest.launcher.image;
 import io.forrest.config.ConfigException;
 import io.forrest.config.ConfigFile;
 import io.forrest.config.ConfigInspection;
+import io.forrest.config.ForrestConfig;
 import io.forrest.config.HostConfig;
+import io.forrest.config.MachineType;
 import io.forrest.config.Suggestion;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.images.ImageCatalog;
@@ -117,6 +119,22 @@ abstract class ImageTask implements Callable<Integer> {
                 .orElseThrow(() -> new PluginException(
                         PluginException.Kind.REJECTED,
                         typed + " has no machine image and no generations." + didYouMean(types.stream(), typed)));
+    }
+
+    /** What the configuration has of that name; throws with what may have been meant if there is nothing. */
+    final MachineType configured(ForrestConfig config, MachineTypeId typed) throws PluginException {
+        Optional<MachineType> type = config.machineType(typed);
+        if (type.isEmpty()) {
+            throw new PluginException(
+                    PluginException.Kind.REJECTED,
+                    typed + " is no machine type of " + configFile() + "."
+                            + didYouMean(
+                                    config.repositories().values().stream()
+                                            .flatMap(repository -> repository.machines().values().stream())
+                                            .map(MachineType::id),
+                                    typed));
+        }
+        return type.get();
     }
 
     static Optional<MachineTypeId> spelled(Collection<MachineTypeId> types, MachineTypeId typed) {

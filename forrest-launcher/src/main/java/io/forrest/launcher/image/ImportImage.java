@@ -46,7 +46,7 @@ final class ImportImage extends ImageTask {
     @Override
     void run() throws PluginException, ConfigException, IOException {
         ForrestConfig config = ConfigFile.load(configFile(), Hypervisors.all()).config();
-        MachineType type = configured(config);
+        MachineType type = configured(config, typed);
         ImageCatalog catalog = catalogToChange();
         ImageImport.Imported imported = fetch(catalog, type);
         imported.warnings().forEach(err()::println);
@@ -63,21 +63,6 @@ final class ImportImage extends ImageTask {
                 ProgressLine progress = new ProgressLine(err(), Boolean.getBoolean("forrest.terminal"))) {
             return cleanUp.add(new ImageImport(catalog, type.id(), progress)).run(source, sha256);
         }
-    }
-
-    private MachineType configured(ForrestConfig config) throws PluginException {
-        Optional<MachineType> type = config.machineType(typed);
-        if (type.isEmpty()) {
-            throw new PluginException(
-                    PluginException.Kind.REJECTED,
-                    typed + " is no machine type of " + configFile() + "."
-                            + didYouMean(
-                                    config.repositories().values().stream()
-                                            .flatMap(repository -> repository.machines().values().stream())
-                                            .map(MachineType::id),
-                                    typed));
-        }
-        return type.get();
     }
 
     /** Reads a path or an address. */
