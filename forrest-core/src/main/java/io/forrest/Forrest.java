@@ -16,6 +16,7 @@ import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.JobSink;
 import io.forrest.spi.JobSource;
+import io.forrest.spi.RunnerArchives;
 import io.forrest.spi.RunnerBroker;
 import io.forrest.work.Housekeeper;
 import io.forrest.work.MachineRuns;
@@ -42,7 +43,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Runs machines for queued jobs on this host. Made with {@link #builder}, started once, closed once. Thread-safe.
  *
- * <p>It owns the hypervisor and the job sources that it is given, and closes them.
+ * <p>It owns the hypervisor, the job sources and the runner archives that it is given, and closes them.
  */
 public final class Forrest implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Forrest.class);
@@ -52,6 +53,7 @@ public final class Forrest implements AutoCloseable {
     private final ImageStore images;
     private final Hypervisor hypervisor;
     private final List<JobSource> sources;
+    private final Optional<RunnerArchives> runnerArchives;
     private final Path baseDirectory;
     private final FleetThread fleetThread;
     private final MachineRuns runs;
@@ -93,6 +95,7 @@ public final class Forrest implements AutoCloseable {
         this.images = required(builder.images, "imageStore");
         this.hypervisor = required(builder.hypervisor, "hypervisor");
         this.sources = List.copyOf(builder.sources);
+        this.runnerArchives = builder.runnerArchives;
         // Where things lie is read once: it cannot change below machines that run.
         this.baseDirectory = config.current().host().baseDirectory();
         this.fleetThread = new FleetThread(builder.timings);
@@ -102,6 +105,7 @@ public final class Forrest implements AutoCloseable {
                 required(builder.volumes, "guestVolumes"),
                 hypervisor,
                 required(builder.runners, "runnerBroker"),
+                runnerArchives,
                 builder.clock,
                 fleetThread::post);
         this.runs = new MachineRuns(workshop, config, () -> eachSource("look again", JobSource::refresh));
@@ -168,6 +172,7 @@ public final class Forrest implements AutoCloseable {
         checkMachineTypes().forEach(problem -> LOG.warn("{}", problem));
         recovery.recover().forEach(fleet::adopt);
         housekeeper.start();
+        runnerArchives.ifPresent(RunnerArchives::start);
         stage = Stage.RUNNING;
         fleetThread.start(fleet);
         daemon(recovery::removeRunners, "recovery").start();
@@ -211,6 +216,7 @@ public final class Forrest implements AutoCloseable {
             return;
         }
         eachSource("close", JobSource::close);
+        closeRunnerArchives();
         try {
             fleetThread.endMachines().get(LONGEST_CLOSE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException | ExecutionException e) {
@@ -228,6 +234,7 @@ public final class Forrest implements AutoCloseable {
     @Override
     public synchronized void close() {
         artifacts.close();
+        closeRunnerArchives();
         if (stage == Stage.RUNNING) {
             if (hypervisor.capabilities().contains(HypervisorCapability.ADOPTION)) {
                 letGo();
@@ -260,6 +267,15 @@ public final class Forrest implements AutoCloseable {
         }
     }
 
+    /** Starts that wait for a runner go on at once. */
+    private void closeRunnerArchives() {
+        try {
+            runnerArchives.ifPresent(RunnerArchives::close);
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: the runner archives could not be closed.", e);
+        }
+    }
+
     private void closeHypervisor() {
         try {
             hypervisor.close();
@@ -286,6 +302,7 @@ public final class Forrest implements AutoCloseable {
         private Optional<GuestVolumes> volumes = Optional.empty();
         private Optional<Hypervisor> hypervisor = Optional.empty();
         private Optional<RunnerBroker> runners = Optional.empty();
+        private Optional<RunnerArchives> runnerArchives = Optional.empty();
         private final List<JobSource> sources = new ArrayList<>();
         private final List<ForrestListener> listeners = new ArrayList<>();
         private FleetTimings timings = FleetTimings.DEFAULT;
@@ -312,6 +329,12 @@ public final class Forrest implements AutoCloseable {
 
         public Builder runnerBroker(RunnerBroker value) {
             runners = Optional.of(value);
+            return this;
+        }
+
+        /** Without, machine types with {@code runner: auto} are like those without it. */
+        public Builder runnerArchives(RunnerArchives value) {
+            runnerArchives = Optional.of(value);
             return this;
         }
 

@@ -200,6 +200,7 @@ public class ForrestFailuresTest {
                 build.baseImage(),
                 build.useBase(),
                 build.setupTemplate(),
+                build.runner(),
                 build.cpus(),
                 build.disk(),
                 build.ram(),

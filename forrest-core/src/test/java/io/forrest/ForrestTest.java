@@ -444,6 +444,7 @@ public class ForrestTest {
                 build.baseImage(),
                 build.useBase(),
                 build.setupTemplate(),
+                build.runner(),
                 build.cpus(),
                 build.disk(),
                 build.ram(),

@@ -8,6 +8,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import io.forrest.spi.HypervisorFactory;
@@ -39,6 +40,9 @@ final class ConfigBinder {
     private static final Map<String, UseBase> USE_BASE =
             new TreeMap<>(Map.of("if_newer", UseBase.IF_NEWER, "always", UseBase.ALWAYS, "never", UseBase.NEVER));
 
+    private static final Map<String, RunnerSource> RUNNER =
+            new TreeMap<>(Map.of("template", RunnerSource.TEMPLATE, "auto", RunnerSource.AUTO));
+
     private static final String OWNER_NAMES = "Owners at GitHub have letters, digits and hyphens in their names.";
     private static final String REPOSITORY_NAMES =
             "Repositories at GitHub have letters, digits and . _ - in their names.";
@@ -57,6 +61,9 @@ final class ConfigBinder {
 
     private final Map<MachineTypeId, Base> bases = new TreeMap<>();
     private final Map<MachineTypeId, DataSize> rams = new TreeMap<>();
+
+    /** What machine types have that do not say. */
+    private RunnerSource hostRunner = HostConfig.DEFAULT_RUNNER;
 
     private record Base(ConfigValue place, MachineTypeId id) {}
 
@@ -111,6 +118,7 @@ final class ConfigBinder {
         RetentionConfig retention = section.optional("retention", ConfigValue::section)
                 .map(ConfigBinder::retention)
                 .orElse(RetentionConfig.DEFAULT);
+        hostRunner = section.optional("runner", place -> place.oneOf(RUNNER)).orElse(hostRunner);
         Optional<InetSocketAddress> listen = section.optional("listen", ConfigValue::addressAndPort);
         Optional<ConfigValue> hypervisorPlace = section.find("hypervisor");
         String hypervisor = hypervisorPlace.flatMap(ConfigValue::word).orElse(HostConfig.DEFAULT_HYPERVISOR);
@@ -138,8 +146,8 @@ final class ConfigBinder {
         if (baseDirectory.isEmpty() || ram.isEmpty()) {
             return Optional.empty();
         }
-        return Optional.of(
-                new HostConfig(baseDirectory.get(), ram.get(), diskReserve, listen, hypervisor, settings, retention));
+        return Optional.of(new HostConfig(
+                baseDirectory.get(), ram.get(), diskReserve, listen, hypervisor, settings, hostRunner, retention));
     }
 
     private static RetentionConfig retention(ConfigSection section) {
@@ -290,6 +298,8 @@ final class ConfigBinder {
                 section.optional("use_base", place -> place.oneOf(USE_BASE)).orElse(UseBase.IF_NEWER);
         Optional<SetupTemplate> setupTemplate =
                 section.required("setup_template", ConfigValue::section).flatMap(ConfigBinder::setupTemplate);
+        RunnerSource runner =
+                section.optional("runner", place -> place.oneOf(RUNNER)).orElse(hostRunner);
         Optional<Integer> cpus = section.required("cpus", ConfigValue::positiveNumber);
         Optional<DataSize> disk = section.required("disk", ConfigValue::size);
         Optional<DataSize> ram = section.required("ram", ConfigValue::guestRam);
@@ -309,6 +319,7 @@ final class ConfigBinder {
                 baseImage,
                 useBase,
                 setupTemplate.get(),
+                runner,
                 cpus.get(),
                 disk.get(),
                 ram.get(),

@@ -222,6 +222,7 @@ public final class ConfigFile implements ConfigSource, AutoCloseable {
                         atStart.host().listen(),
                         atStart.host().hypervisor(),
                         atStart.host().hypervisorSettings(),
+                        read.host().runner(),
                         read.host().retention()),
                 atStart.github(),
                 read.repositories());

@@ -2,6 +2,7 @@ package io.forrest.config;
 
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import java.net.InetSocketAddress;
@@ -53,6 +54,7 @@ public final class ConfigPrinter {
         host.listen().ifPresent(listen -> entry(1, "listen", scalar(text(listen))));
         entry(1, "hypervisor", scalar(host.hypervisor()));
         textMapping(1, host.hypervisor(), host.hypervisorSettings());
+        entry(1, "runner", text(host.runner()));
         line(1, "retention:");
         entry(2, "generations", Integer.toString(host.retention().generations()));
         host.retention().generationAge().ifPresent(age -> entry(2, "generation_age", text(age)));
@@ -95,6 +97,7 @@ public final class ConfigPrinter {
         line(5, "setup_template:");
         entry(6, "path", scalar(type.setupTemplate().path().toString()));
         textMapping(6, "parameters", type.setupTemplate().parameters());
+        entry(5, "runner", text(type.runner()));
         entry(5, "cpus", Integer.toString(type.cpus()));
         entry(5, "disk", type.disk().toString());
         entry(5, "ram", type.ram().toString());
@@ -151,6 +154,10 @@ public final class ConfigPrinter {
 
     private static String text(UseBase useBase) {
         return useBase.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static String text(RunnerSource runner) {
+        return runner.name().toLowerCase(Locale.ROOT);
     }
 
     /** In the largest unit that is exact. */

@@ -1,6 +1,7 @@
 package io.forrest.config;
 
 import io.forrest.domain.DataSize;
+import io.forrest.domain.RunnerSource;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -19,6 +20,7 @@ import java.util.TreeMap;
  * @param listen where the API listens besides its Unix socket
  * @param hypervisor the name of a {@link io.forrest.spi.HypervisorFactory}
  * @param hypervisorSettings what stands below {@code host.<hypervisor>}
+ * @param runner what machine types have that do not say themselves
  * @param retention how long things of the past stay
  */
 public record HostConfig(
@@ -28,9 +30,11 @@ public record HostConfig(
         Optional<InetSocketAddress> listen,
         String hypervisor,
         Map<String, String> hypervisorSettings,
+        RunnerSource runner,
         RetentionConfig retention) {
     public static final DataSize DEFAULT_DISK_RESERVE = DataSize.ofGibibytes(5);
     public static final String DEFAULT_HYPERVISOR = "qemu";
+    public static final RunnerSource DEFAULT_RUNNER = RunnerSource.TEMPLATE;
 
     public HostConfig {
         Objects.requireNonNull(baseDirectory);
@@ -38,6 +42,7 @@ public record HostConfig(
         Objects.requireNonNull(diskReserve);
         Objects.requireNonNull(listen);
         Objects.requireNonNull(hypervisor);
+        Objects.requireNonNull(runner);
         Objects.requireNonNull(retention);
         hypervisorSettings = Collections.unmodifiableMap(new TreeMap<>(hypervisorSettings));
     }

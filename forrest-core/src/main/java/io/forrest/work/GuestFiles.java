@@ -6,6 +6,7 @@ import io.forrest.domain.MachineId;
 import io.forrest.domain.RepositoryId;
 import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.RunnerArchive;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -38,11 +39,20 @@ record GuestFiles(Map<String, byte[]> cloudInit, Map<String, byte[]> jobConfig) 
     /** More would not fit into the guest's volumes of 1 MiB anyway. */
     private static final long MOST_BYTES = 1 << 20;
 
-    /** Reads the template of {@code type} for one machine. Throws {@code REJECTED} if the template is at fault. */
-    static GuestFiles render(MachineType type, MachineId machine, Secret jitConfig, Secret runToken)
+    /**
+     * Reads the template of {@code type} for one machine. Throws {@code REJECTED} if the template is at fault.
+     *
+     * @param runner which runner its guest is to run, if that is not left to the template
+     */
+    static GuestFiles render(
+            MachineType type, MachineId machine, Secret jitConfig, Secret runToken, Optional<RunnerArchive> runner)
             throws PluginException {
         RepositoryId repository = type.id().repository();
         Map<String, String> values = new HashMap<>(type.setupTemplate().parameters());
+        runner.ifPresent(archive -> {
+            values.put(MachineType.SetupTemplate.RUNNER_VERSION, archive.version());
+            values.put(MachineType.SetupTemplate.RUNNER_HASH, archive.sha256());
+        });
         values.put("REPO_OWNER", repository.owner());
         values.put("REPO_NAME", repository.name());
         // The machine type's name, as in the reference: guests use it as a host name that stays the same.

@@ -177,6 +177,7 @@ record MachineRecord(
                 type.baseImage(),
                 type.useBase(),
                 type.setupTemplate(),
+                type.runner(),
                 type.cpus(),
                 type.disk(),
                 type.ram(),

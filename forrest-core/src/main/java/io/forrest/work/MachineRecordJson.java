@@ -14,6 +14,7 @@ import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import io.forrest.fleet.MachineOutcome;
@@ -78,6 +79,7 @@ final class MachineRecordJson {
         json.put("id", type.id().toString())
                 .put("use_base", type.useBase().name())
                 .put("setup_template", type.setupTemplate().path().toString())
+                .put("runner", type.runner().name())
                 .put("cpus", type.cpus())
                 .put("disk", type.disk().toString())
                 .put("ram", type.ram().toString());
@@ -169,6 +171,8 @@ final class MachineRecordJson {
                 optional(json, "base_image").map(Path::of),
                 UseBase.valueOf(text(json, "use_base")),
                 new MachineType.SetupTemplate(Path.of(text(json, "setup_template")), Map.of()),
+                // Records of an earlier Forrest say nothing of it.
+                optional(json, "runner").map(RunnerSource::valueOf).orElse(RunnerSource.TEMPLATE),
                 json.path("cpus").asInt(),
                 DataSize.parse(text(json, "disk")),
                 DataSize.parse(text(json, "ram")),

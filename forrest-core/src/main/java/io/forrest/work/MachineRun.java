@@ -17,6 +17,8 @@ import io.forrest.spi.DiskRequest;
 import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.Provenance;
+import io.forrest.spi.RunnerArchive;
+import io.forrest.spi.RunnerArchives;
 import io.forrest.spi.RunnerRegistration;
 import io.forrest.spi.Vm;
 import io.forrest.spi.VmExit;
@@ -32,6 +34,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -53,6 +56,9 @@ final class MachineRun {
 
     /** A full disk is not emptied within a second, and nobody wants to wait much longer than needed. */
     private static final Duration PROMOTE_AGAIN = Duration.ofSeconds(5);
+
+    /** What guests know the runner's archive by. */
+    private static final String RUNNER_DISK = "actions-runner";
 
     private final Workshop workshop;
     private final MachineId machine;
@@ -123,6 +129,7 @@ final class MachineRun {
                         directory.disk());
         FailPoint.DISK_CREATED.pass();
         tell(new FleetEvent.DiskCreated(machine, origin));
+        Optional<RunnerArchive> runner = runnerFromHost();
         checkNotEnded();
 
         RunnerRegistration registration = workshop.runners().register(machine);
@@ -132,7 +139,7 @@ final class MachineRun {
         tell(new FleetEvent.RunnerRegistered(machine, registration.runnerId()));
         checkNotEnded();
 
-        GuestFiles files = GuestFiles.render(type, machine, registration.jitConfig(), runToken);
+        GuestFiles files = GuestFiles.render(type, machine, registration.jitConfig(), runToken, runner);
         workshop.volumes().write(directory.cloudInit(), "CIDATA", files.cloudInit());
         workshop.volumes().write(directory.jobConfig(), "JOBDATA", files.jobConfig());
         FailPoint.VOLUMES_WRITTEN.pass();
@@ -142,13 +149,26 @@ final class MachineRun {
         if (!type.networkInterfaces().isEmpty()) {
             write(record().withMacs(macs.lend(type.networkInterfaces().size())));
         }
-        Vm started = workshop.hypervisor().start(spec(tpm));
+        Vm started = workshop.hypervisor().start(spec(tpm, runner));
         FailPoint.VM_STARTED.pass();
         Instant now = workshop.clock().instant();
         adopt(started, now);
         FailPoint.VM_RECORDED.pass();
         tell(new FleetEvent.VmStarted(machine, now, started.processId()));
         started.exit().whenCompleteAsync(this::onExit, finishers);
+    }
+
+    /** Which runner the guest gets from this host. Its lack fails no start: the image, or the template, may have one. */
+    private Optional<RunnerArchive> runnerFromHost() {
+        if (!type.getsRunnerFromHost()) {
+            return Optional.empty();
+        }
+        try {
+            return workshop.runnerArchives().flatMap(RunnerArchives::newest);
+        } catch (RuntimeException | Error e) {
+            LOG.error("A bug: {} starts without a runner from this host.", machine, e);
+            return Optional.empty();
+        }
     }
 
     /** From here on it has a VM, which is stopped if the machine's end was asked for meanwhile. */
@@ -249,21 +269,25 @@ final class MachineRun {
         }
     }
 
-    private VmSpec spec(boolean tpm) {
+    private VmSpec spec(boolean tpm, Optional<RunnerArchive> runner) {
         List<MacAddress> lentMacs = record().macs();
         List<VmSpec.NetworkInterface> interfaces = new ArrayList<>();
         for (int i = 0; i < lentMacs.size(); i++) {
             interfaces.add(
                     new VmSpec.NetworkInterface(type.networkInterfaces().get(i).path(), lentMacs.get(i)));
         }
-        boolean shell = workshop.hypervisor().capabilities().contains(HypervisorCapability.SHELL_SOCKET);
+        Set<HypervisorCapability> capabilities = workshop.hypervisor().capabilities();
+        boolean shell = capabilities.contains(HypervisorCapability.SHELL_SOCKET);
+        boolean moreDisks = capabilities.contains(HypervisorCapability.READ_ONLY_DISKS);
         return new VmSpec(
                 machine,
                 directory.path(),
                 type.cpus(),
                 type.ram(),
                 List.of(directory.disk(), directory.cloudInit(), directory.jobConfig()),
-                List.of(),
+                runner.flatMap(RunnerArchive::file).filter(archive -> moreDisks).stream()
+                        .map(archive -> new VmSpec.ReadOnlyDisk(RUNNER_DISK, archive))
+                        .toList(),
                 directory.log(),
                 shell ? Optional.of(directory.shellSocket()) : Optional.empty(),
                 interfaces,

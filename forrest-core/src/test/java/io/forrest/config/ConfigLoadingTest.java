@@ -17,6 +17,7 @@ import io.forrest.domain.DataSize;
 import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import io.forrest.spi.Hypervisor;
@@ -50,6 +51,7 @@ public class ConfigLoadingTest {
                           qemu:
                             accelerator: tcg
                             binary: /opt/qemu
+                          runner: auto
                           retention:
                             generations: 3
                             generation_age: 90d
@@ -81,6 +83,7 @@ public class ConfigLoadingTest {
                                       RUNNER_VERSION: 2.310
                                       EMPTY: ""
                                       YES: yes
+                                  runner: template
                                   cpus: "4"
                                   disk: 64G
                                   ram: 32G
@@ -106,6 +109,7 @@ public class ConfigLoadingTest {
                 UseBase.ALWAYS,
                 new MachineType.SetupTemplate(
                         Path.of("/etc/forrest/template"), Map.of("RUNNER_VERSION", "2.310", "EMPTY", "", "YES", "yes")),
+                RunnerSource.TEMPLATE,
                 4,
                 DataSize.ofGibibytes(64),
                 DataSize.ofGibibytes(32),
@@ -130,6 +134,7 @@ public class ConfigLoadingTest {
                         Optional.of(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), 8080)),
                         "qemu",
                         Map.of("accelerator", "tcg", "binary", "/opt/qemu"),
+                        RunnerSource.AUTO,
                         new RetentionConfig(
                                 3, Optional.of(Duration.ofDays(90)), Duration.ofHours(36), DataSize.ofMebibytes(1))));
         assertThat(config.github())
@@ -141,6 +146,7 @@ public class ConfigLoadingTest {
                         URI.create("https://github.example.com/api/v3")));
         assertThat(config.repositories().get(repository).persistenceToken()).contains(Secret.of("let me stay"));
         assertThat(config.machineType(build.id())).contains(build);
+        assertThat(config.machineType(base).orElseThrow().runner()).isEqualTo(RunnerSource.AUTO);
         // Images are found by this name, and file systems do not ignore case as GitHub does.
         assertThat(config.machineType(build.id()).orElseThrow().baseMachine().orElseThrow())
                 .hasToString("Acme/firmware.github.io/base");
@@ -167,9 +173,41 @@ public class ConfigLoadingTest {
         assertThat(build(loaded).baseImage()).isEmpty();
         assertThat(build(loaded).useBase()).isEqualTo(UseBase.IF_NEWER);
         assertThat(build(loaded).setupTemplate().parameters()).isEmpty();
+        assertThat(loaded.config().host().runner()).isEqualTo(RunnerSource.TEMPLATE);
+        assertThat(build(loaded).runner()).isEqualTo(RunnerSource.TEMPLATE);
         assertThat(build(loaded).shared()).isEmpty();
         assertThat(build(loaded).networkInterfaces()).isEmpty();
         assertThat(build(loaded).artifacts()).isEmpty();
+    }
+
+    @Test
+    public void theHostSaysWhereRunnersComeFromAndAMachineTypeMaySayOtherwise() throws Exception {
+        assertThat(build(load(machine(NEEDED + "runner: auto\n"))).getsRunnerFromHost())
+                .isTrue();
+        String auto = machine(NEEDED).replace("ram: 120G\n", "ram: 120G\n  runner: auto\n");
+        assertThat(build(load(auto)).getsRunnerFromHost()).isTrue();
+        String template = machine(NEEDED + "runner: template\n").replace("ram: 120G\n", "ram: 120G\n  runner: auto\n");
+        assertThat(build(load(template)).getsRunnerFromHost()).isFalse();
+        assertThat(problems(machine(NEEDED + "runner: latest\n")))
+                .singleElement()
+                .asString()
+                .contains(BUILD + ".runner", "Write auto or template.");
+    }
+
+    @Test
+    public void aTemplateWhoseParametersNameARunnerKeepsIt() throws Exception {
+        for (String parameter : List.of("RUNNER_VERSION", "RUNNER_HASH")) {
+            MachineType pinned = build(load(machine(
+                    """
+                    setup_template: {path: t, parameters: {%s: "2.310"}}
+                    runner: auto
+                    cpus: 2
+                    disk: 16G
+                    ram: 4G
+                    """
+                            .formatted(parameter))));
+            assertThat(pinned.getsRunnerFromHost()).isFalse();
+        }
     }
 
     @Test

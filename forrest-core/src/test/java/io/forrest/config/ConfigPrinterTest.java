@@ -9,6 +9,7 @@ import io.forrest.config.MachineType.VdeInterface;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import io.forrest.testing.MarkdownBlocks;
@@ -114,6 +115,7 @@ public class ConfigPrinterTest {
                                 .filter(listen -> random.nextBoolean()),
                         "qemu",
                         random.nextBoolean() ? Map.of() : Map.of("binary", text(random)),
+                        runner(random),
                         new RetentionConfig(
                                 1 + random.nextInt(1000),
                                 Optional.of(Duration.ofSeconds(1 + random.nextInt(100_000)))
@@ -138,6 +140,7 @@ public class ConfigPrinterTest {
                 new SetupTemplate(
                         path(random),
                         random.nextBoolean() ? Map.of() : Map.of("A", "", "x" + text(random), text(random))),
+                runner(random),
                 1 + random.nextInt(1000),
                 new DataSize(random.nextInt(Integer.MAX_VALUE)),
                 new DataSize(1 + random.nextInt(Integer.MAX_VALUE)),
@@ -158,6 +161,10 @@ public class ConfigPrinterTest {
                                         text(random),
                                         DataSize.ZERO,
                                         Optional.of(Secret.of(text(random))))));
+    }
+
+    private static RunnerSource runner(Random random) {
+        return random.nextBoolean() ? RunnerSource.AUTO : RunnerSource.TEMPLATE;
     }
 
     private static Path path(Random random) {

@@ -173,6 +173,7 @@ public class PlannerTest {
                 type.baseImage(),
                 type.useBase(),
                 type.setupTemplate(),
+                type.runner(),
                 type.cpus(),
                 DataSize.parse(disk),
                 type.ram(),

@@ -47,6 +47,7 @@ public final class TestConfigs {
                 baseImage,
                 UseBase.IF_NEWER,
                 new MachineType.SetupTemplate(setupTemplate, Map.of()),
+                HostConfig.DEFAULT_RUNNER,
                 1,
                 DataSize.parse("1M"),
                 DataSize.parse(ram),
@@ -85,6 +86,7 @@ public final class TestConfigs {
                         Optional.empty(),
                         "fake",
                         Map.of(),
+                        HostConfig.DEFAULT_RUNNER,
                         RetentionConfig.DEFAULT),
                 new GitHubConfig(
                         "1",

@@ -34,6 +34,7 @@ public class GuestFilesTest {
                 plain.baseImage(),
                 plain.useBase(),
                 new MachineType.SetupTemplate(template, Map.of("RUNNER_VERSION", "2.330.0", "TRICK", "<JITCONFIG>")),
+                plain.runner(),
                 plain.cpus(),
                 plain.disk(),
                 plain.ram(),

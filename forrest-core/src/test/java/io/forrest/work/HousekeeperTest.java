@@ -83,6 +83,7 @@ public class HousekeeperTest {
                         host.listen(),
                         host.hypervisor(),
                         host.hypervisorSettings(),
+                        host.runner(),
                         retention),
                 plain.github(),
                 plain.repositories());

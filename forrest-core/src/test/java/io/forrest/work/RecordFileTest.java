@@ -9,6 +9,7 @@ import io.forrest.domain.JobObservation;
 import io.forrest.domain.JobStatus;
 import io.forrest.domain.MacAddress;
 import io.forrest.domain.MachineId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import io.forrest.fleet.MachineOutcome;
@@ -53,6 +54,7 @@ public class RecordFileTest {
                 Optional.of(Path.of("/srv/debian.raw")),
                 UseBase.ALWAYS,
                 new MachineType.SetupTemplate(Path.of("/srv/template"), Map.of("PASSWORD", "a-parameter")),
+                RunnerSource.AUTO,
                 3,
                 DataSize.parse("16G"),
                 DataSize.parse("8G"),
@@ -101,6 +103,7 @@ public class RecordFileTest {
                 type.baseImage(),
                 type.useBase(),
                 new MachineType.SetupTemplate(type.setupTemplate().path(), Map.of()),
+                type.runner(),
                 type.cpus(),
                 type.disk(),
                 type.ram(),
@@ -177,6 +180,13 @@ public class RecordFileTest {
         records.write(atWork());
         Files.writeString(file, Files.readString(file).replaceFirst("\\{", "{\"new_in_1_1\": {\"a\": [1]},"));
         assertThat(read().runnerId()).hasValue(9_000_000_000L);
+    }
+
+    @Test
+    public void aRecordOfAnEarlierForrestThatSaysNothingOfTheRunnerIsOneWhoseTemplateSeesToIt() throws Exception {
+        records.write(atWork());
+        Files.writeString(file, Files.readString(file).replaceFirst("\"runner\" : \"AUTO\",", ""));
+        assertThat(read().type().runner()).isEqualTo(RunnerSource.TEMPLATE);
     }
 
     @Test

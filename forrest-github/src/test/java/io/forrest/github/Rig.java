@@ -92,6 +92,7 @@ final class Rig implements AutoCloseable {
                         Optional.empty(),
                         "fake",
                         Map.of(),
+                        HostConfig.DEFAULT_RUNNER,
                         RetentionConfig.DEFAULT),
                 section,
                 all);

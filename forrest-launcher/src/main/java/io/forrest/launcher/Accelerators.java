@@ -44,6 +44,7 @@ public final class Accelerators {
                 Optional.empty(),
                 "qemu",
                 Map.of("accelerator", accelerator),
+                HostConfig.DEFAULT_RUNNER,
                 RetentionConfig.DEFAULT);
         try (Hypervisor hypervisor = Hypervisors.create(host)) {
             return hypervisor.checkHost();
