@@ -11,6 +11,7 @@ import io.forrest.spi.HypervisorCapability;
 import io.forrest.spi.VmSpec;
 import io.forrest.testing.FakeVm;
 import io.forrest.testing.Gate;
+import io.forrest.testing.TestConfigs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,23 +31,14 @@ public class ForrestDevicesTest {
     @BeforeMethod
     public void setUp() throws IOException {
         rig = new ForrestRig();
-        MachineType plain = rig.type("build", "4G");
-        build = new MachineType(
-                plain.id(),
-                plain.baseMachine(),
-                plain.baseImage(),
-                plain.useBase(),
-                plain.setupTemplate(),
-                plain.cpus(),
-                plain.disk(),
-                plain.ram(),
+        build = TestConfigs.withDevices(
+                rig.type("build", "4G"),
                 List.of(
                         new MachineType.SharedDirectory(Path.of("/srv/git"), "shared-git", false),
                         new MachineType.SharedDirectory(Path.of("/srv/cache"), "cache", true)),
                 List.of(
                         new MachineType.VdeInterface(Path.of("/run/vde-a")),
-                        new MachineType.VdeInterface(Path.of("/run/vde-b"))),
-                plain.artifacts());
+                        new MachineType.VdeInterface(Path.of("/run/vde-b"))));
         rig.configure("8G", build);
         job = new Gate();
         rig.script = (vm, id) -> job.pass();

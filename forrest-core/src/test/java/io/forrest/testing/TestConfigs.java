@@ -10,6 +10,7 @@ import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.domain.RunnerSource;
 import io.forrest.domain.Secret;
 import io.forrest.domain.UseBase;
 import java.net.URI;
@@ -58,18 +59,34 @@ public final class TestConfigs {
 
     /** The same machine type with these stores. */
     public static MachineType withArtifacts(MachineType type, ArtifactStore... stores) {
+        return with(type, type.runner(), type.shared(), type.networkInterfaces(), List.of(stores));
+    }
+
+    /** The same machine type with these directories and interfaces. */
+    public static MachineType withDevices(
+            MachineType type, List<MachineType.SharedDirectory> shared, List<MachineType.VdeInterface> interfaces) {
+        return with(type, type.runner(), shared, interfaces, type.artifacts());
+    }
+
+    private static MachineType with(
+            MachineType type,
+            RunnerSource runner,
+            List<MachineType.SharedDirectory> shared,
+            List<MachineType.VdeInterface> interfaces,
+            List<ArtifactStore> stores) {
         return new MachineType(
                 type.id(),
                 type.baseMachine(),
                 type.baseImage(),
                 type.useBase(),
                 type.setupTemplate(),
+                runner,
                 type.cpus(),
                 type.disk(),
                 type.ram(),
-                type.shared(),
-                type.networkInterfaces(),
-                List.of(stores));
+                shared,
+                interfaces,
+                stores);
     }
 
     /** One repository with these machine types, and a persistence token. */

@@ -8,6 +8,7 @@ import io.forrest.domain.HostProblem;
 import io.forrest.domain.MachineId;
 import io.forrest.domain.Secret;
 import io.forrest.spi.PluginException;
+import io.forrest.spi.RunnerArchive;
 import io.forrest.testing.TestConfigs;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +22,7 @@ import org.testng.annotations.Test;
 public class GuestFilesTest {
     private Path template;
     private MachineType type;
+    private Optional<RunnerArchive> runner = Optional.empty();
 
     @BeforeMethod
     public void makeTemplate() throws IOException {
@@ -44,7 +46,7 @@ public class GuestFilesTest {
     }
 
     private GuestFiles render() throws PluginException {
-        return GuestFiles.render(type, MachineId.random(type.id()), Secret.of("jit"), Secret.of("run"));
+        return GuestFiles.render(type, MachineId.random(type.id()), Secret.of("jit"), Secret.of("run"), runner);
     }
 
     @Test

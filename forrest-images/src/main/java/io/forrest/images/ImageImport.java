@@ -2,6 +2,7 @@ package io.forrest.images;
 
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
+import io.forrest.download.Download;
 import io.forrest.spi.PluginException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -125,7 +126,13 @@ public final class ImageImport implements AutoCloseable {
         if (source.address().isPresent()) {
             fetched = own.download();
             MessageDigest digest = newDigest();
-            download.fetch(source.address().get(), fetched, digest, total -> checkSpace(source, total), progress);
+            download.fetch(
+                    source.address().get(),
+                    Optional.empty(),
+                    fetched,
+                    digest,
+                    total -> checkSpace(source, total),
+                    (done, total) -> progress.at(ImportProgress.Step.DOWNLOAD, done, total));
             checkSum(source, sha256, digest);
         } else {
             fetched = source.file().get();

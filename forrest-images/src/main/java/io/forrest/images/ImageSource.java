@@ -1,5 +1,6 @@
 package io.forrest.images;
 
+import io.forrest.download.Download;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.InvalidPathException;
@@ -49,15 +50,9 @@ public record ImageSource(Optional<Path> file, Optional<URI> address) {
         }
     }
 
-    /** An address as logs and people may see it: without a user, a password, or a signed query. */
-    static String spoken(URI address) {
-        return address.toString().replaceFirst("//[^/@]*@", "//").replaceFirst("\\?.*", "");
-    }
-
     /** The address, without secrets, or the path. */
     @Override
     public String toString() {
-        return address.map(ImageSource::spoken)
-                .orElseGet(() -> file.orElseThrow().toString());
+        return address.map(Download::spoken).orElseGet(() -> file.orElseThrow().toString());
     }
 }

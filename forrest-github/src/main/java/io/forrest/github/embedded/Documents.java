@@ -256,6 +256,22 @@ final class Documents {
         return body;
     }
 
+    /** An array of {@code runner-application}. */
+    static ArrayNode runnerApplications(Optional<RunnerOffer> offer) {
+        ArrayNode applications = JSON.createArrayNode();
+        offer.ifPresent(linux -> {
+            ObjectNode application = applications
+                    .addObject()
+                    .put("os", "linux")
+                    .put("architecture", "x64")
+                    .put("download_url", linux.address().toString())
+                    .put("filename", linux.fileName());
+            linux.token().ifPresent(token -> application.put("temp_download_token", token));
+            linux.sha256().ifPresent(sha256 -> application.put("sha256_checksum", sha256));
+        });
+        return applications;
+    }
+
     /** The run, in the attempt that the job is the only one of. */
     ObjectNode workflowRun(EmbeddedJob job) {
         RepositoryId repository = job.repository();

@@ -32,6 +32,7 @@ public final class EmbeddedGitHub implements AutoCloseable {
     private final WebhookSender webhooks;
     private final ActionsState state;
     private final RunnerService runnerService;
+    private final RunnerDownloads downloads;
     private final Documents documents;
     private final RestApi rest;
 
@@ -74,8 +75,10 @@ public final class EmbeddedGitHub implements AutoCloseable {
         state = new ActionsState(clock, this::send);
         runnerService = new RunnerService(state);
         server = new LoopbackServer(clock, this::handle);
+        downloads = new RunnerDownloads(apiUrl().toString());
         documents = new Documents(apiUrl().toString(), APP_ID);
-        rest = new RestApi(state, webhooks, documents, faults, clock, APP_ID, () -> key.getPublic(), server.port());
+        rest = new RestApi(
+                state, webhooks, downloads, documents, faults, clock, APP_ID, () -> key.getPublic(), server.port());
         ready.countDown();
     }
 
@@ -100,6 +103,8 @@ public final class EmbeddedGitHub implements AutoCloseable {
         ready.await();
         if (exchange.uri().getPath().startsWith("/runner/")) {
             runnerService.handle(exchange);
+        } else if (exchange.uri().getPath().startsWith(RunnerDownloads.PREFIX)) {
+            downloads.handle(exchange);
         } else {
             rest.handle(exchange);
         }
@@ -175,6 +180,25 @@ public final class EmbeddedGitHub implements AutoCloseable {
      */
     public void addSecret(RepositoryId repository, String name, String value) {
         state.addSecret(repository, name, value);
+    }
+
+    /**
+     * Publishes a runner, which is the newest from now on, at an address of this server. Before the first call there is none.
+     *
+     * @param archive a {@code .tar.gz} with {@code run.sh} at its top
+     */
+    public void publishRunner(String version, byte[] archive) {
+        downloads.publish(version, archive);
+    }
+
+    /** Offers any runner as the newest, be it there or not. */
+    public void offerRunner(RunnerOffer offer) {
+        downloads.offer(offer);
+    }
+
+    /** How many times a runner's archive was sent. */
+    public int runnerDownloads() {
+        return downloads.count();
     }
 
     /** Where webhooks go from now on; before the first call they go nowhere. */

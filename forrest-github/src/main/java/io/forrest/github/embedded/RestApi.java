@@ -78,6 +78,7 @@ final class RestApi implements LoopbackServer.Handler {
 
     private final ActionsState state;
     private final WebhookSender webhooks;
+    private final RunnerDownloads downloads;
     private final Documents documents;
     private final Faults faults;
     private final Clock clock;
@@ -94,6 +95,7 @@ final class RestApi implements LoopbackServer.Handler {
     RestApi(
             ActionsState state,
             WebhookSender webhooks,
+            RunnerDownloads downloads,
             Documents documents,
             Faults faults,
             Clock clock,
@@ -102,6 +104,7 @@ final class RestApi implements LoopbackServer.Handler {
             int port) {
         this.state = state;
         this.webhooks = webhooks;
+        this.downloads = downloads;
         this.documents = documents;
         this.faults = faults;
         this.clock = clock;
@@ -409,6 +412,7 @@ final class RestApi implements LoopbackServer.Handler {
         return switch (call) {
             case "" -> Answer.of(200, documents.repository(repository));
             case "/actions/runners" -> runners(exchange, repository);
+            case "/actions/runners/downloads" -> Answer.of(200, Documents.runnerApplications(downloads.offer()));
             case "/actions/runs" -> runs(exchange, repository);
             default -> Answer.NOT_FOUND;
         };

@@ -1,4 +1,4 @@
-package io.forrest.images;
+package io.forrest.download;
 
 import java.io.IOException;
 import java.net.http.HttpResponse;

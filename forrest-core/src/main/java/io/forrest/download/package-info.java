@@ -1,0 +1,2 @@
+/** Fetching large files by http, for images and for runners. */
+package io.forrest.download;
