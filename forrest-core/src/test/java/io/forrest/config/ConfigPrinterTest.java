@@ -47,6 +47,7 @@ public class ConfigPrinterTest {
                                     parameters:
                                       RUNNER_HASH: sha256-of-actions-runner-linux-x64-2.330.0.tar.gz
                                       RUNNER_VERSION: "2.330.0"
+                                  runner: template
                                   cpus: 4
                                   disk: 16G
                                   ram: 8G

@@ -68,6 +68,11 @@ public final class TestConfigs {
         return with(type, type.runner(), shared, interfaces, type.artifacts());
     }
 
+    /** The same machine type, whose runner comes from the host. */
+    public static MachineType withRunnerFromHost(MachineType type) {
+        return with(type, RunnerSource.AUTO, type.shared(), type.networkInterfaces(), type.artifacts());
+    }
+
     private static MachineType with(
             MachineType type,
             RunnerSource runner,

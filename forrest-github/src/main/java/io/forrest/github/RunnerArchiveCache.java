@@ -178,20 +178,20 @@ public final class RunnerArchiveCache implements RunnerArchives {
 
     /** Never throws. */
     private void keepUpToDate() {
-        Duration pause = BETWEEN_QUESTIONS;
+        Instant next = clock.instant().plus(BETWEEN_QUESTIONS);
         try {
             look();
             backOff.reset();
             complained = false;
         } catch (PluginException | IOException e) {
-            pause = backOff.next();
+            next = clock.instant().plus(backOff.next());
             complain(e instanceof PluginException ? e.getMessage() : e.toString());
         } catch (RuntimeException | Error e) {
-            pause = backOff.next();
+            next = clock.instant().plus(backOff.next());
             LOG.error("A bug: GitHub's runner is not looked for for now.", e);
         } finally {
             synchronized (this) {
-                due = clock.instant().plus(pause);
+                due = next;
                 asked = false;
                 busy = false;
                 triedOnce = true;

@@ -5,14 +5,20 @@ import io.forrest.config.ConfigFile;
 import io.forrest.config.ConfigInspection;
 import io.forrest.config.ConfigPrinter;
 import io.forrest.config.ConfigProblem;
+import io.forrest.config.ForrestConfig;
+import io.forrest.config.MachineType;
 import io.forrest.domain.HostProblem;
 import io.forrest.github.GitHubAppCheck;
+import io.forrest.github.GitHubConnection;
+import io.forrest.github.RunnerRelease;
+import io.forrest.spi.PluginException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,7 +64,13 @@ final class CheckCommand implements Callable<Integer> {
             });
         }
         if (askGitHub) {
-            inspection.config().ifPresent(config -> found.addAll(GitHubAppCheck.problems(config, Clock.systemUTC())));
+            inspection.config().ifPresent(config -> {
+                List<HostProblem> ofGitHub = GitHubAppCheck.problems(config, Clock.systemUTC());
+                found.addAll(ofGitHub);
+                if (ofGitHub.isEmpty()) {
+                    checkRunner(config, found);
+                }
+            });
         }
         if (print) {
             inspection.config().ifPresent(config -> out.print(ConfigPrinter.print(config)));
@@ -75,5 +87,30 @@ final class CheckCommand implements Callable<Integer> {
             out.println(file + (configOnly ? " has no problems." : " and this host have no problems."));
         }
         return 0;
+    }
+
+    private void checkRunner(ForrestConfig config, List<HostProblem> found) {
+        Optional<MachineType> asking = config.repositories().values().stream()
+                .flatMap(repository -> repository.machines().values().stream())
+                .filter(MachineType::getsRunnerFromHost)
+                .min(Comparator.comparing(MachineType::id));
+        if (asking.isEmpty()) {
+            return;
+        }
+        try {
+            GitHubConnection connection = new GitHubConnection(config.github(), Clock.systemUTC());
+            RunnerRelease release =
+                    RunnerRelease.newest(connection, asking.get().id().repository());
+            if (!print) {
+                spec.commandLine()
+                        .getOut()
+                        .println("Machine types with runner: auto get GitHub's runner " + release.version() + ".");
+            }
+        } catch (PluginException e) {
+            found.add(new HostProblem(
+                    asking.get().configPath() + ".runner",
+                    e.getMessage(),
+                    "Machines start without a runner from here."));
+        }
     }
 }

@@ -4,6 +4,7 @@ import com.google.inject.AbstractModule;
 import com.google.inject.Provides;
 import com.google.inject.Singleton;
 import com.google.inject.multibindings.Multibinder;
+import com.google.inject.multibindings.OptionalBinder;
 import com.google.inject.name.Named;
 import io.forrest.Forrest;
 import io.forrest.config.ConfigSource;
@@ -12,6 +13,7 @@ import io.forrest.github.GitHubConnection;
 import io.forrest.github.GitHubRunnerBroker;
 import io.forrest.github.JobPoller;
 import io.forrest.github.MissedWebhooks;
+import io.forrest.github.RunnerArchiveCache;
 import io.forrest.github.WebhookReceiver;
 import io.forrest.images.FatVolumes;
 import io.forrest.images.ReflinkImageStore;
@@ -23,6 +25,7 @@ import io.forrest.spi.GuestVolumes;
 import io.forrest.spi.Hypervisor;
 import io.forrest.spi.ImageStore;
 import io.forrest.spi.JobSource;
+import io.forrest.spi.RunnerArchives;
 import io.forrest.spi.RunnerBroker;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -49,6 +52,9 @@ final class LauncherModule extends AbstractModule {
         bind(ConfigSource.class).toInstance(config);
         bind(GitHubConnection.class).toInstance(gitHub);
         bind(GuestVolumes.class).to(FatVolumes.class);
+        OptionalBinder.newOptionalBinder(binder(), RunnerArchives.class)
+                .setBinding()
+                .to(RunnerArchiveCache.class);
         Multibinder<JobSource> sources = Multibinder.newSetBinder(binder(), JobSource.class);
         sources.addBinding().to(WebhookReceiver.class);
         sources.addBinding().to(JobPoller.class);
@@ -75,6 +81,12 @@ final class LauncherModule extends AbstractModule {
     @Singleton
     RunnerBroker runners() {
         return new GitHubRunnerBroker(gitHub);
+    }
+
+    @Provides
+    @Singleton
+    RunnerArchiveCache runnerArchives(Clock clock) {
+        return new RunnerArchiveCache(gitHub, config, baseDirectory(), clock);
     }
 
     @Provides

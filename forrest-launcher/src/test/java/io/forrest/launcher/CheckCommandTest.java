@@ -2,11 +2,14 @@ package io.forrest.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forrest.domain.RepositoryId;
+import io.forrest.github.embedded.EmbeddedGitHub;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.util.List;
 import java.util.stream.Stream;
 import org.testng.annotations.BeforeMethod;
@@ -116,6 +119,22 @@ public class CheckCommandTest {
         config = directory.resolve("missing.yaml");
         assertThat(check()).isEqualTo(1);
         assertThat(err.toString()).contains(config + " has 1 problem.", "does not exist");
+    }
+
+    @Test
+    public void withGitHubTheRunnerIsNamedThatMachinesGetOrWhyThereIsNone() throws Exception {
+        try (EmbeddedGitHub gitHub = new EmbeddedGitHub(Clock.systemUTC())) {
+            gitHub.addRepository(new RepositoryId("acme", "firmware"));
+            gitHub.writeKey(directory.resolve("key.pem"));
+            edit("app_id: 1", "app_id: \"" + gitHub.appId() + "\"\n  api_url: " + gitHub.apiUrl());
+            edit("cpus: 1", "runner: auto\n          cpus: 1");
+            assertThat(check("--config-only", "--github")).isEqualTo(1);
+            assertThat(err.toString())
+                    .contains("repositories.acme.firmware.machines.build.runner", "no runner for linux");
+            gitHub.publishRunner("2.330.0", new byte[] {1});
+            assertThat(check("--config-only", "--github")).isZero();
+            assertThat(out.toString()).contains("GitHub's runner 2.330.0");
+        }
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -28,6 +29,11 @@ final class TinyHost implements AutoCloseable {
 
     /** Builds the guest; {@code ram} is what the host hands out, of which a machine has 128M. */
     TinyHost(String ram) throws Exception {
+        this(ram, true);
+    }
+
+    /** {@code runner}: whether the guest's image has one; without, the host gives it. */
+    TinyHost(String ram, boolean runner) throws Exception {
         for (String program : List.of("qemu-system-x86_64", "busybox", "cpio", "mcopy", "syslinux")) {
             HostNeeds.program(program);
         }
@@ -35,9 +41,13 @@ final class TinyHost implements AutoCloseable {
         Path work = fileSystem.directory();
         ShippedFiles.unpack("guests", work.resolve("guests"));
         ShippedFiles.unpack("setup-templates/generic", work.resolve("template"));
-        HostCommand.run(
-                work.resolve("guests/build-tiny-image").toString(),
-                work.resolve("src.raw").toString());
+        List<String> build =
+                new ArrayList<>(List.of(work.resolve("guests/build-tiny-image").toString()));
+        if (!runner) {
+            build.add("--no-runner");
+        }
+        build.add(work.resolve("src.raw").toString());
+        HostCommand.run(build.toArray(String[]::new));
         gitHub = new EmbeddedGitHub(Clock.systemUTC());
         gitHub.addRepository(REPOSITORY);
         gitHub.writeKey(work.resolve("key.pem"));
@@ -56,12 +66,33 @@ final class TinyHost implements AutoCloseable {
                           base_image: %1$s/src.raw
                           setup_template:
                             path: %1$s/template
-                            parameters: {RUNNER_VERSION: none, RUNNER_HASH: none}
+                            %7$s
+                          runner: %8$s
                           cpus: 1
                           ram: 128M
                           disk: 64M
                 """
-                        .formatted(work, gitHub.apiUrl(), gitHub.appId(), gitHub.webhookSecret(), ram, TOKEN));
+                        .formatted(
+                                work,
+                                gitHub.apiUrl(),
+                                gitHub.appId(),
+                                gitHub.webhookSecret(),
+                                ram,
+                                TOKEN,
+                                runner ? "parameters: {RUNNER_VERSION: none, RUNNER_HASH: none}" : "",
+                                runner ? "template" : "auto"));
+    }
+
+    /** GitHub publishes the demo's runner in this version, which says hello first. */
+    void publishRunner(String version, String hello) throws Exception {
+        Path runner = Files.createDirectories(directory().resolve("runner-" + version));
+        Path script = runner.resolve("run.sh");
+        Files.copy(directory().resolve("guests/demo-runner/run.sh"), script);
+        Files.writeString(script, Files.readString(script).replaceFirst("set -u\n", "set -u\necho '" + hello + "'\n"));
+        HostCommand.run("chmod", "755", script.toString());
+        Path archive = directory().resolve(version + ".tar.gz");
+        HostCommand.run("tar", "-C", runner.toString(), "-czf", archive.toString(), ".");
+        gitHub.publishRunner(version, Files.readAllBytes(archive));
     }
 
     /** Where the configuration is, and daemons work. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.forrest.domain.JobId;
 import io.forrest.testing.TestConfigs;
+import java.net.URI;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -243,6 +244,31 @@ public class GitHubSchemasTest {
         }
         assertThat(GitHubSchemas.webhookProblems(event.deepCopy().put("unheard-of", 1)))
                 .isNotEmpty();
+    }
+
+    @Test
+    public void aRunnerOnOfferIsAsGitHubDescribesIt() {
+        String call = REPO + "/actions/runners/downloads";
+        RunnerOffer offer = new RunnerOffer(
+                "actions-runner-linux-x64-2.330.0.tar.gz",
+                URI.create("https://example.com/runner"),
+                Optional.of("0"),
+                Optional.of("t"));
+        assertThat(GitHubSchemas.answerProblems("GET", call, 200, Documents.runnerApplications(Optional.empty())))
+                .isEmpty();
+        JsonNode whole = Documents.runnerApplications(Optional.of(offer));
+        assertThat(GitHubSchemas.answerProblems("GET", call, 200, whole)).isEmpty();
+        List<String> optional = new ArrayList<>();
+        whole.path(0).fieldNames().forEachRemaining(name -> {
+            JsonNode lacking = whole.deepCopy();
+            ((ObjectNode) lacking.path(0)).remove(name);
+            if (GitHubSchemas.answerProblems("GET", call, 200, lacking).isEmpty()) {
+                optional.add(name);
+            }
+        });
+        assertThat(optional).containsExactlyInAnyOrder("temp_download_token", "sha256_checksum");
+        ((ObjectNode) whole.path(0)).put("unheard-of", 1);
+        assertThat(GitHubSchemas.answerProblems("GET", call, 200, whole)).isNotEmpty();
     }
 
     @Test
