@@ -30,9 +30,10 @@ final class TinyFarm implements AutoCloseable {
      *
      * @param ram what the host hands out; a machine has 128M
      * @param timings for tests that cannot wait for the usual ones
+     * @param more lines of the machine type
      */
-    TinyFarm(String ram, FleetTimings timings) throws Exception {
-        host = new TinyHost(ram);
+    TinyFarm(String ram, FleetTimings timings, String... more) throws Exception {
+        host = new TinyHost(ram, more);
         daemon = Daemon.of(host.config(), new AbstractModule() {
             @Override
             protected void configure() {

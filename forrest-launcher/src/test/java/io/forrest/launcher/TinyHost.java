@@ -13,6 +13,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -27,13 +28,17 @@ final class TinyHost implements AutoCloseable {
     private final EmbeddedGitHub gitHub;
     private final Path config;
 
-    /** Builds the guest; {@code ram} is what the host hands out, of which a machine has 128M. */
-    TinyHost(String ram) throws Exception {
-        this(ram, true);
+    /**
+     * Builds the guest; {@code ram} is what the host hands out, of which a machine has 128M.
+     *
+     * @param more lines of the machine type
+     */
+    TinyHost(String ram, String... more) throws Exception {
+        this(ram, true, more);
     }
 
     /** {@code runner}: whether the guest's image has one; without, the host gives it. */
-    TinyHost(String ram, boolean runner) throws Exception {
+    TinyHost(String ram, boolean runner, String... more) throws Exception {
         for (String program : List.of("qemu-system-x86_64", "busybox", "cpio", "mcopy", "syslinux")) {
             HostNeeds.program(program);
         }
@@ -72,6 +77,7 @@ final class TinyHost implements AutoCloseable {
                           ram: 128M
                           disk: 64M
                 """
+                        .concat(Stream.of(more).map("          %s\n"::formatted).collect(Collectors.joining()))
                         .formatted(
                                 work,
                                 gitHub.apiUrl(),
