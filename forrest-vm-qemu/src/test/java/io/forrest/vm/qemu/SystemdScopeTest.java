@@ -83,6 +83,9 @@ public class SystemdScopeTest {
                             "--unit=forrest-vm-" + machine + ".scope",
                             "--");
         }
+        assertThat(scope.tpmLauncher("forrest-a-1"))
+                .as("a scope takes no second process")
+                .contains("--description=TPM of VM forrest-a-1", "--unit=forrest-tpm-forrest-a-1.scope");
         assertThat(Files.readAllLines(directory.resolve("asked")))
                 .as("it was tried once")
                 .hasSize(1);
