@@ -65,7 +65,7 @@ public final class Artifacts implements AutoCloseable {
     }
 
     private static Optional<ArtifactStore> store(Uploader machine, ArtifactRequest request) {
-        return machine.type().artifacts().stream()
+        return machine.stores().stream()
                 .filter(store -> store.name().equals(request.store()))
                 .filter(store -> store.token().isEmpty()
                         || request.extraToken()

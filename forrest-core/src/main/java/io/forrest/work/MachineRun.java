@@ -240,7 +240,7 @@ final class MachineRun {
     synchronized Optional<Uploader> uploader() {
         return record.runToken()
                 .filter(token -> hasLivingVm())
-                .map(token -> new Uploader(machine, type, token, uploads, this::hasLivingVm));
+                .map(token -> new Uploader(machine, type.artifacts(), token, uploads, this::hasLivingVm));
     }
 
     private synchronized boolean hasLivingVm() {

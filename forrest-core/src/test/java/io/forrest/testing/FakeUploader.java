@@ -51,8 +51,7 @@ public final class FakeUploader {
     public Uploader uploader() {
         return new Uploader(
                 machine,
-                TestConfigs.withArtifacts(
-                        TestConfigs.type("build", "1G"),
+                List.of(
                         store("artifact", "<RUNNER_NAME>", Optional.empty()),
                         store("releases", "releases", Optional.of(Secret.of(EXTRA_TOKEN)))),
                 runToken,

@@ -4,7 +4,6 @@ import io.forrest.config.ForrestConfig;
 import io.forrest.config.GitHubConfig;
 import io.forrest.config.HostConfig;
 import io.forrest.config.MachineType;
-import io.forrest.config.MachineType.ArtifactStore;
 import io.forrest.config.RepositoryConfig;
 import io.forrest.config.RetentionConfig;
 import io.forrest.domain.DataSize;
@@ -57,15 +56,10 @@ public final class TestConfigs {
                 List.of());
     }
 
-    /** The same machine type with these stores. */
-    public static MachineType withArtifacts(MachineType type, ArtifactStore... stores) {
-        return with(type, type.runner(), type.shared(), type.networkInterfaces(), List.of(stores));
-    }
-
     /** The same machine type with these directories and interfaces. */
     public static MachineType withDevices(
             MachineType type, List<MachineType.SharedDirectory> shared, List<MachineType.VdeInterface> interfaces) {
-        return with(type, type.runner(), shared, interfaces, type.artifacts());
+        return with(type, type.runner(), shared, interfaces);
     }
 
     /** The same machine type, whose runner comes from the host. */
@@ -77,8 +71,7 @@ public final class TestConfigs {
             MachineType type,
             RunnerSource runner,
             List<MachineType.SharedDirectory> shared,
-            List<MachineType.VdeInterface> interfaces,
-            List<ArtifactStore> stores) {
+            List<MachineType.VdeInterface> interfaces) {
         return new MachineType(
                 type.id(),
                 type.baseMachine(),
@@ -91,7 +84,7 @@ public final class TestConfigs {
                 type.ram(),
                 shared,
                 interfaces,
-                stores);
+                type.artifacts());
     }
 
     /** One repository with these machine types, and a persistence token. */
