@@ -115,8 +115,7 @@ final class ArtifactBench implements Callable<Integer> {
         // The first round warms up.
         for (int round = -1; round < rounds; round++) {
             for (int way = 0; way < ways.size(); way++) {
-                Times round1 = round < 0 ? new Times() : times[way];
-                upload(ways.get(way), token, bytes, round1);
+                upload(ways.get(way), token, bytes, round < 0 ? new Times() : times[way]);
             }
         }
         report(bytes, times[0], times[1], times[2]);
@@ -199,15 +198,20 @@ final class ArtifactBench implements Callable<Integer> {
             nginx.waitFor(20, TimeUnit.SECONDS);
         });
         long deadlineNanos = System.nanoTime() + LONGEST_START_NANOS;
-        while (true) {
-            try (SocketChannel answers = SocketChannel.open(local(port))) {
-                return local(port);
-            } catch (IOException e) {
-                if (!nginx.isAlive() || System.nanoTime() > deadlineNanos) {
-                    throw new IOException("nginx does not start: " + Files.readString(work.resolve("nginx.log")), e);
-                }
-                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        while (!listens(local(port))) {
+            if (!nginx.isAlive() || System.nanoTime() > deadlineNanos) {
+                throw new IOException("nginx does not start: " + Files.readString(work.resolve("nginx.log")));
             }
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+        }
+        return local(port);
+    }
+
+    private static boolean listens(InetSocketAddress address) {
+        try (SocketChannel answers = SocketChannel.open(address)) {
+            return answers.isConnected();
+        } catch (IOException e) {
+            return false;
         }
     }
 
