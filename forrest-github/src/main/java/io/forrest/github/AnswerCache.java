@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 import org.kohsuke.github.connector.GitHubConnectorRequest;
@@ -104,7 +105,7 @@ final class AnswerCache {
         GitHubConnectorResponse response =
                 carrier.send(known.map(kept -> conditional(request, kept.tag)).orElse(request));
         if (response.statusCode() == NOT_MODIFIED && known.isPresent()) {
-            return again(request, known.get());
+            return again(request, known.get(), response.allHeaders());
         }
         String tag = response.header("ETag");
         if (response.statusCode() == OK && tag != null) {
@@ -156,8 +157,13 @@ final class AnswerCache {
         return out.toByteArray();
     }
 
-    private static GitHubConnectorResponse again(GitHubConnectorRequest request, Kept kept) {
-        return new GitHubConnectorResponse.ByteArrayResponse(request, OK, kept.headers) {
+    /** Headers that came now, such as the time, count instead of those that came then (RFC 9111, 3.2). */
+    private static GitHubConnectorResponse again(
+            GitHubConnectorRequest request, Kept kept, Map<String, List<String>> fresh) {
+        Map<String, List<String>> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+        headers.putAll(kept.headers);
+        headers.putAll(fresh);
+        return new GitHubConnectorResponse.ByteArrayResponse(request, OK, headers) {
             @Override
             protected InputStream rawBodyStream() throws IOException {
                 return new GZIPInputStream(new ByteArrayInputStream(kept.compressed));

@@ -69,7 +69,7 @@ public final class MissedWebhooks implements JobSource {
     private final Runnable whenAskedFor;
     private final StateFile file;
     private final Turns<MissedWebhooks> turns;
-    private final Executor later = CompletableFuture.delayedExecutor(ARRIVAL.toSeconds(), TimeUnit.SECONDS);
+    private final Executor later;
 
     // Only by the look that is under way.
     private Optional<Instant> seen;
@@ -82,18 +82,23 @@ public final class MissedWebhooks implements JobSource {
      * @param state a file to be made in a directory that is there once this is started
      */
     public MissedWebhooks(GitHubConnection connection, GitHubConfig github, Path state, Runnable whenAskedFor) {
-        this(connection, github, state, whenAskedFor, new Random());
+        this(connection, github, state, whenAskedFor, ARRIVAL, new Random());
     }
 
-    /** {@code random} spreads retries. */
+    /**
+     * @param arrival how long after asking for webhooks {@code whenAskedFor} is called
+     * @param random spreads retries
+     */
     MissedWebhooks(
             GitHubConnection connection,
             GitHubConfig github,
             Path state,
             Runnable whenAskedFor,
+            Duration arrival,
             RandomGenerator random) {
         this.connection = connection;
         this.whenAskedFor = whenAskedFor;
+        this.later = CompletableFuture.delayedExecutor(arrival.toMillis(), TimeUnit.MILLISECONDS);
         this.file = new StateFile(state);
         JsonNode kept = file.read();
         this.seen = instant(kept.path("seen"));

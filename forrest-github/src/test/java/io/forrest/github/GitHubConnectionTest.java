@@ -312,9 +312,8 @@ public class GitHubConnectionTest {
 
     @Test
     public void aSpentRateLimitIsWaitedForToItsEnd() throws Exception {
-        rig.github.faults().rateLimit(2);
         get();
-        get();
+        rig.github.faults().rateLimit(1);
         PluginException e = refused();
         assertThat(e.kind()).isEqualTo(Kind.RETRY_LATER);
         assertThat(e).hasMessageContaining("rate limit exceeded");

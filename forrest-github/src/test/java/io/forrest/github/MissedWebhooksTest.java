@@ -25,6 +25,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
@@ -115,8 +116,13 @@ public class MissedWebhooksTest {
     }
 
     private MissedWebhooks missed() throws Exception {
-        MissedWebhooks made =
-                new MissedWebhooks(rig.connection(), rig.config(), rig.webhooksState(), askedFor::countDown);
+        MissedWebhooks made = new MissedWebhooks(
+                rig.connection(),
+                rig.config(),
+                rig.webhooksState(),
+                askedFor::countDown,
+                Duration.ofMillis(1),
+                new Random(1));
         open.add(made);
         return made;
     }

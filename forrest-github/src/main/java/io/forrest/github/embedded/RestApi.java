@@ -44,7 +44,7 @@ final class RestApi implements LoopbackServer.Handler {
     private static final Duration TOKEN_LIFE = Duration.ofHours(1);
     private static final int MOST_PER_PAGE = 100;
     private static final int MOST_LABELS = 100;
-    private static final int MOST_REQUESTS_KEPT = 10_000;
+    private static final int MOST_REQUESTS_KEPT = 100_000;
     private static final Pattern RUNNER_NAME = Pattern.compile("\\S{1,64}");
     private static final Pattern REPOSITORY_CALL = Pattern.compile("/repos/([^/]+)/([^/]+)(/.*|)");
     /** How GitHub spells the addresses of further pages. */

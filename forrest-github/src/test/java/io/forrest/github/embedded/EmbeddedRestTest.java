@@ -246,11 +246,52 @@ public class EmbeddedRestTest {
         assertThat(same.body().isMissingNode()).isTrue();
         assertThat(same.number("X-RateLimit-Used")).isEqualTo(first.number("X-RateLimit-Used"));
         assertThat(same.number("X-RateLimit-Remaining")).isEqualTo(first.number("X-RateLimit-Remaining"));
+        // Tags are compared weakly, and whoever has another token has other tags.
+        assertThat(client.call("GET", RUNNERS, token, "", "If-None-Match", etag.replaceFirst("^W/", ""))
+                        .status())
+                .isEqualTo(304);
+        assertThat(etag).matches("W/\"[0-9a-f]{64}\"");
+        String another = client.installationToken(REPOSITORY);
+        RawClient.Reply theirs = client.call("GET", RUNNERS, another, "", "If-None-Match", etag);
+        assertThat(theirs.status()).isEqualTo(200);
+        assertThat(theirs.number("X-RateLimit-Used")).isEqualTo(first.number("X-RateLimit-Used") + 1);
         client.register(REPOSITORY, token, jitRequest("runner", "build"));
         RawClient.Reply changed = client.call("GET", RUNNERS, token, "", "If-None-Match", etag);
         assertThat(changed.status()).isEqualTo(200);
         assertThat(changed.header("ETag")).isNotEqualTo(first.header("ETag"));
-        assertThat(changed.number("X-RateLimit-Used")).isEqualTo(first.number("X-RateLimit-Used") + 2);
+        assertThat(changed.number("X-RateLimit-Used")).isEqualTo(first.number("X-RateLimit-Used") + 3);
+    }
+
+    @Test
+    public void aRunThatIsRunAgainKeepsItsPlaceAndHasOtherJobs() throws Exception {
+        EmbeddedJob first = job("first");
+        EmbeddedJob second = job("second");
+        github.cancelJob(first.id());
+        clock.advance(Duration.ofDays(2));
+        EmbeddedJob again = github.job(github.runAgain(first.id()));
+        String token = client.installationToken(REPOSITORY);
+        assertThat(again.runId()).isEqualTo(first.runId());
+        assertThat(runs("", token)).containsExactly(second.runId(), first.runId());
+        assertThat(runs("?status=queued", token)).containsExactly(second.runId(), first.runId());
+        assertThat(runs("?status=cancelled", token)).isEmpty();
+        assertThat(runs("?created=%3E%3D2026-03-02T10:00:00Z", token)).isEmpty();
+        JsonNode run =
+                client.get("/repos/acme/firmware/actions/runs", token).body().at("/workflow_runs/1");
+        assertThat(run.path("run_attempt").asInt()).isEqualTo(2);
+        assertThat(run.path("created_at").asText()).isEqualTo("2026-03-01T10:00:00Z");
+        assertThat(run.path("updated_at").asText()).isEqualTo("2026-03-03T10:00:00Z");
+        String jobs = "/repos/acme/firmware/actions/runs/" + first.runId() + "/jobs";
+        assertThat(client.get(jobs, token).body().path("jobs")).singleElement().satisfies(job -> assertThat(
+                        job.path("id").asLong())
+                .isEqualTo(again.id().value()));
+        assertThat(client.get(jobs + "?filter=all", token).body().path("jobs")).hasSize(2);
+    }
+
+    @Test
+    public void aStatusThatNoRunCanHaveIsRefused() throws Exception {
+        assertThat(client.get("/repos/acme/firmware/actions/runs?status=bored", client.installationToken(REPOSITORY))
+                        .status())
+                .isEqualTo(422);
     }
 
     @Test

@@ -2,9 +2,11 @@ package io.forrest.github.embedded;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.forrest.domain.JobId;
 import io.forrest.domain.RepositoryId;
+import io.forrest.testing.ManualClock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -22,7 +24,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -261,6 +265,105 @@ public class EmbeddedWebhooksTest {
             sender.target(inbox.target());
             sender.send(event("two"));
             assertThat(inbox.take().summary()).isEqualTo("queued two");
+        }
+    }
+
+    private static final String DELIVERIES = "/app/hook/deliveries";
+
+    @Test
+    public void whatCouldNotBeDeliveredIsListedAndDeliveredAgainWhenAskedFor() throws Exception {
+        RawClient client = new RawClient(github, Clock.systemUTC());
+        push("good");
+        String guid = inbox.take().headers().get("x-github-delivery");
+        await(() -> github.deliveries().size() == 1);
+        JsonNode good = client.get(DELIVERIES, client.appToken()).body().get(0);
+        assertThat(good.path("status").asText()).isEqualTo("OK");
+        assertThat(good.path("status_code").asInt()).isEqualTo(200);
+        assertThat(good.path("guid").asText()).isEqualTo(guid);
+        assertThat(good.path("event").asText()).isEqualTo("workflow_job");
+        assertThat(good.path("action").asText()).isEqualTo("queued");
+        assertThat(good.path("redelivery").asBoolean()).isFalse();
+
+        inbox.close();
+        push("bad");
+        await(() -> github.deliveries().size() == 2);
+        JsonNode bad =
+                client.get(DELIVERIES + "?status=failure", client.appToken()).body();
+        assertThat(bad).hasSize(1);
+        assertThat(bad.at("/0/status_code").asInt()).isEqualTo(502);
+        assertThat(client.get(DELIVERIES + "?status=success", client.appToken()).body())
+                .containsExactly(good);
+
+        try (WebhookInbox next = new WebhookInbox(200)) {
+            github.webhookTarget(next.target());
+            String attempts = DELIVERIES + "/" + bad.at("/0/id").asLong() + "/attempts";
+            assertThat(client.call("POST", attempts, client.appToken(), "").status())
+                    .isEqualTo(202);
+            WebhookInbox.Webhook again = next.take();
+            assertThat(again.summary()).isEqualTo("queued bad");
+            assertThat(again.headers())
+                    .containsEntry("x-github-delivery", bad.at("/0/guid").asText())
+                    .containsEntry("x-hub-signature-256", "sha256=" + hmac(again.text()));
+            await(() -> github.deliveries().size() == 3);
+        }
+        JsonNode all = client.get(DELIVERIES, client.appToken()).body();
+        assertThat(all).hasSize(3);
+        assertThat(all.at("/0/redelivery").asBoolean()).isTrue();
+        assertThat(all.at("/0/guid")).isEqualTo(bad.at("/0/guid"));
+        assertThat(all.at("/0/status_code").asInt()).isEqualTo(200);
+    }
+
+    @Test
+    public void theListOfDeliveriesComesInPagesNewestFirst() throws Exception {
+        for (int i = 0; i < 5; i++) {
+            push("job-" + i);
+        }
+        await(() -> github.deliveries().size() == 5);
+        RawClient client = new RawClient(github, Clock.systemUTC());
+        List<Long> ids = new ArrayList<>();
+        String page = DELIVERIES + "?per_page=2";
+        int pages = 0;
+        while (!page.isEmpty()) {
+            RawClient.Reply reply = client.get(page, client.appToken());
+            reply.body().forEach(item -> ids.add(item.path("id").asLong()));
+            page = reply.header("Link").orElse("").replaceFirst("^<([^>]+)>; rel=\"next\"$", "$1");
+            pages++;
+        }
+        assertThat(pages).isEqualTo(3);
+        assertThat(ids).hasSize(5).doesNotHaveDuplicates().isSortedAccordingTo(Comparator.reverseOrder());
+    }
+
+    @Test
+    public void deliveriesAreForTheAppAloneAndNothingIsDeliveredThatIsNotThere() throws Exception {
+        RawClient client = new RawClient(github, Clock.systemUTC());
+        assertThat(client.get(DELIVERIES, client.installationToken(REPOSITORY)).status())
+                .isEqualTo(401);
+        assertThat(client.call("POST", DELIVERIES + "/1/attempts", client.appToken(), "")
+                        .status())
+                .isEqualTo(404);
+        assertThat(client.get(DELIVERIES + "?cursor=x", client.appToken()).status())
+                .isEqualTo(400);
+        assertThat(client.get(DELIVERIES + "?status=x", client.appToken()).status())
+                .isEqualTo(422);
+    }
+
+    @Test
+    public void deliveriesAreKeptForThreeDays() throws Exception {
+        ManualClock clock = new ManualClock(Instant.parse("2026-03-01T10:00:00Z"));
+        try (EmbeddedGitHub old = new EmbeddedGitHub(clock)) {
+            old.addRepository(REPOSITORY);
+            old.webhookTarget(inbox.target());
+            old.queueJob(EmbeddedGitHub.JobRequest.push(REPOSITORY, "one", "build", "true"));
+            await(() -> old.deliveries().size() == 1);
+            RawClient client = new RawClient(old, clock);
+            clock.advance(Duration.ofDays(3));
+            JsonNode list = client.get(DELIVERIES, client.appToken()).body();
+            assertThat(list).hasSize(1);
+            clock.advance(Duration.ofSeconds(1));
+            assertThat(client.get(DELIVERIES, client.appToken()).body()).isEmpty();
+            String attempts = DELIVERIES + "/" + list.at("/0/id").asLong() + "/attempts";
+            assertThat(client.call("POST", attempts, client.appToken(), "").status())
+                    .isEqualTo(404);
         }
     }
 

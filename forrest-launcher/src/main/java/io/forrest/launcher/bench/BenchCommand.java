@@ -7,5 +7,5 @@ import picocli.CommandLine.Command;
         name = "bench",
         description = "Measure how fast Forrest is on this host.",
         mixinStandardHelpOptions = true,
-        subcommands = {DispatchBench.class, CloneBench.class, ArtifactBench.class})
+        subcommands = {DispatchBench.class, CloneBench.class, ArtifactBench.class, PollBench.class})
 public final class BenchCommand {}
