@@ -119,22 +119,6 @@ public class DocumentationTest {
         });
     }
 
-    @Test
-    public void theServiceLeavesVmsAloneAndStartsWhatThereIs() throws IOException {
-        List<String> unit = MarkdownBlocks.in(Files.readString(ROOT.resolve("docs/operating.md"))).stream()
-                .filter(block -> block.language().equals("ini"))
-                .flatMap(block -> block.text().lines())
-                .toList();
-        // systemd ends all processes of a service otherwise, QEMUs included.
-        assertThat(unit).contains("Type=notify", "KillMode=process", "OOMPolicy=continue");
-        String start = unit.stream()
-                .filter(line -> line.startsWith("ExecStart="))
-                .findFirst()
-                .orElseThrow();
-        String[] words = start.split(" ", -1);
-        Main.commandLine().parseArgs(Arrays.copyOfRange(words, 1, words.length));
-    }
-
     private static void assertThatShellUnderstands(String script, String name) throws Exception {
         Path file = Files.createTempFile("script", ".sh");
         Files.writeString(file, script);

@@ -51,6 +51,8 @@ public class ArchiveIT {
                 "docs/examples/config.yaml",
                 "setup-templates/generic/cloud-init/user-data",
                 "systemd/forrest.service",
+                "systemd/forrest-firewall.service",
+                "firewall/firewall.nft",
                 "nginx/forrest",
                 "default/forrest")) {
             assertThat(home.resolve(file)).isRegularFile();

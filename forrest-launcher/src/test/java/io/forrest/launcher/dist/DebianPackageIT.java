@@ -18,11 +18,15 @@ public class DebianPackageIT {
     private static final String INSTALL = "dpkg --install --force-depends /root/forrest.deb </dev/null";
     private static final String ENABLED = "/etc/systemd/system/multi-user.target.wants/forrest.service";
 
+    private static final String FIREWALL_ENABLED =
+            "/etc/systemd/system/multi-user.target.wants/forrest-firewall.service";
+
     private OverlayRoot root;
 
     @BeforeMethod
     public void prepare() throws Exception {
         HostNeeds.program("dpkg");
+        HostNeeds.program("nft");
         root = OverlayRoot.mount();
         root.addHost();
         Files.copy(Distribution.debianPackage(), root.path("/root/forrest.deb"));
@@ -54,6 +58,8 @@ public class DebianPackageIT {
         assertThat(rights("/etc/forrest")).isEqualTo("750 root forrest");
         assertThat(root.path(ENABLED)).doesNotExist();
         assertThat(root.path("/var/lib/systemd/linger/forrest")).exists();
+        assertThat(Files.isSymbolicLink(root.path(FIREWALL_ENABLED))).isTrue();
+        in("unshare --net nft -f /etc/forrest/firewall.nft");
 
         assertThat(in("cd / && forrest --version")).startsWith("forrest ");
         assertThat(in("forrest check --config-only /usr/share/doc/forrest/examples/config.yaml"))
@@ -145,6 +151,8 @@ public class DebianPackageIT {
                 "/etc/default/forrest",
                 "/etc/forrest/setup-templates",
                 ENABLED,
+                FIREWALL_ENABLED,
+                "/etc/forrest/firewall.nft",
                 "/var/lib/systemd/linger/forrest")) {
             assertThat(Files.exists(root.path(gone), LinkOption.NOFOLLOW_LINKS))
                     .as(gone)

@@ -45,14 +45,19 @@ public class ShippedConfigurationTest {
     @Test(groups = "systemd")
     public void systemdUnderstandsTheUnitAndFindsItWellProtected() throws Exception {
         String analyze = HostNeeds.program("systemd-analyze").toString();
-        Path unit = Files.createTempDirectory("unit").resolve("forrest.service");
+        Path directory = Files.createTempDirectory("units");
+        Path unit = directory.resolve("forrest.service");
         Files.writeString(
                 unit,
                 Files.readString(Distribution.source("systemd/forrest.service"))
                         .replace(
                                 "/usr/bin/forrest",
                                 Distribution.source("bin/forrest").toString()));
-        assertThat(Distribution.run(analyze, "verify", unit.toString()).good()).isEmpty();
+        Path firewall = Files.copy(
+                Distribution.source("systemd/forrest-firewall.service"), directory.resolve("forrest-firewall.service"));
+        assertThat(Distribution.run(analyze, "verify", unit.toString(), firewall.toString())
+                        .good())
+                .isEmpty();
         String exposure = Distribution.run(
                         analyze,
                         "security",
