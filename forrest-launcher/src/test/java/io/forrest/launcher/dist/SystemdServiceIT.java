@@ -8,10 +8,13 @@ import io.forrest.github.embedded.WebhookTarget;
 import io.forrest.launcher.Eventually;
 import io.forrest.testing.HostNeeds;
 import io.forrest.testing.LoopFileSystem;
+import java.io.File;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
@@ -44,6 +47,8 @@ public class SystemdServiceIT {
         gitHub.addRepository(REPOSITORY);
         root = OverlayRoot.mount();
         configure();
+        // It has this host's network, which is not for its services to set up.
+        Files.createSymbolicLink(root.path("/etc/systemd/system/network-online.target"), Path.of("/dev/null"));
         // Images of containers forbid packages to start services.
         Files.deleteIfExists(root.path("/usr/sbin/policy-rc.d"));
         Files.copy(Distribution.debianPackage(), root.path("/root/forrest.deb"));
@@ -61,8 +66,8 @@ public class SystemdServiceIT {
                         // This host's other services have no business there.
                         "systemd.unit=basic.target")
                 .redirectErrorStream(true)
-                .redirectInput(new java.io.File("/dev/null"))
-                .redirectOutput(new java.io.File("/tmp/dx/console.log"));
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(Redirect.INHERIT);
         builder.environment().put("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
         container = builder.start();
         systemd = Eventually.find("systemd in its container", PATIENCE, () -> container
@@ -74,8 +79,8 @@ public class SystemdServiceIT {
                 "systemd is up",
                 PATIENCE,
                 () -> in("systemctl is-active basic.target").exitCode() == 0);
-        System.err.println(
-                in("dpkg --install --force-depends /root/forrest.deb").good());
+        // There is a configuration, so it starts the service.
+        in(INSTALL).good();
     }
 
     private void configure() throws Exception {
@@ -104,8 +109,7 @@ public class SystemdServiceIT {
                           disk: 1M
                 """
                         .formatted(gitHub.apiUrl(), gitHub.appId(), gitHub.webhookSecret()));
-        Distribution.run("chmod", "644", directory.resolve("key.pem").toString())
-                .good();
+        Files.setPosixFilePermissions(directory.resolve("key.pem"), PosixFilePermissions.fromString("rw-r--r--"));
     }
 
     /** A shell command beside the service. */
