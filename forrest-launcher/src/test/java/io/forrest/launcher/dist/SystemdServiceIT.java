@@ -70,11 +70,16 @@ public class SystemdServiceIT {
                 .redirectOutput(Redirect.INHERIT);
         builder.environment().put("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
         container = builder.start();
-        systemd = Eventually.find("systemd in its container", PATIENCE, () -> container
-                .descendants()
-                .filter(process -> process.info().command().orElse("").endsWith("/systemd"))
-                .map(ProcessHandle::pid)
-                .findFirst());
+        systemd = Eventually.find("systemd in its container", PATIENCE, () -> {
+            if (!container.isAlive()) {
+                throw HostNeeds.missing("a host on which systemd-nspawn can boot a systemd");
+            }
+            return container
+                    .descendants()
+                    .filter(process -> process.info().command().orElse("").endsWith("/systemd"))
+                    .map(ProcessHandle::pid)
+                    .findFirst();
+        });
         Eventually.holds(
                 "systemd is up",
                 PATIENCE,
