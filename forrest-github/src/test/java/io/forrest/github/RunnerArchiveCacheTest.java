@@ -247,6 +247,26 @@ public class RunnerArchiveCacheTest extends RunnerArchivesContract {
     }
 
     @Test
+    public void anArchiveThatIsNotPublicIsFetchedWithTheTokenThatGitHubGives() throws Exception {
+        server.createContext("/private", exchange -> {
+            try (exchange) {
+                if ("Bearer short-lived".equals(exchange.getRequestHeaders().getFirst("Authorization"))) {
+                    send(exchange, CONTENT);
+                } else {
+                    exchange.sendResponseHeaders(401, -1);
+                }
+            }
+        });
+        rig.github.offerRunner(new RunnerOffer(
+                "actions-runner-linux-x64-2.331.0.tar.gz",
+                URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/private"),
+                Optional.of(sha256(CONTENT)),
+                Optional.of("short-lived")));
+        cache.start();
+        assertThat(cache.newest().flatMap(RunnerArchive::file).orElseThrow()).hasBinaryContent(CONTENT);
+    }
+
+    @Test
     public void aDownloadThatFailedIsTriedAgainAndSucceeds() throws Exception {
         offer("2.331.0", Optional.of(sha256(CONTENT)), exchange -> exchange.sendResponseHeaders(503, -1));
         cache.start();
