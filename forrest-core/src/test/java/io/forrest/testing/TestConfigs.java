@@ -64,7 +64,7 @@ public final class TestConfigs {
 
     /** The same machine type, whose runner comes from the host. */
     public static MachineType withRunnerFromHost(MachineType type) {
-        return with(type, RunnerSource.AUTO, type.shared(), type.networkInterfaces(), type.artifacts());
+        return with(type, RunnerSource.AUTO, type.shared(), type.networkInterfaces());
     }
 
     private static MachineType with(
