@@ -13,6 +13,7 @@ import io.forrest.github.embedded.EmbeddedGitHub.JobRequest;
 import io.forrest.github.embedded.Faults.Fault;
 import io.forrest.github.embedded.GuestRunner;
 import io.forrest.github.embedded.WebhookTarget;
+import io.forrest.spi.JobSource;
 import io.forrest.testing.FakeGuestVolumes;
 import io.forrest.testing.FakeHypervisor;
 import io.forrest.testing.FakeVm;
@@ -61,6 +62,7 @@ public class ForrestOnBadDaysTest {
     private Rig rig;
     private Path directory;
     private MachineType type;
+    private ForrestConfig config;
     private HttpServer api;
     private WebhookReceiver webhooks;
     private Forrest forrest;
@@ -78,7 +80,7 @@ public class ForrestOnBadDaysTest {
         type = TestConfigs.type("build", "1G", Optional.empty(), Optional.of(base), template);
         hypervisor = new FakeHypervisor(this::work);
 
-        ForrestConfig config = TestConfigs.config(directory.resolve("state"), "4G", type);
+        config = TestConfigs.config(directory.resolve("state"), "4G", type);
         GitHubConnection connection = rig.connection(
                 rig.config(rig.github.apiUrl(), POLLING_INTERVAL),
                 clock,
@@ -93,13 +95,18 @@ public class ForrestOnBadDaysTest {
                 new Random(1));
         webhooks.followedBy(poller::follow);
         openApi();
+        startForrest(connection, poller);
+    }
+
+    /** With webhooks, and {@code other}. */
+    private void startForrest(GitHubConnection connection, JobSource other) throws Exception {
         forrest = Forrest.builder(() -> config)
                 .imageStore(new InMemoryImageStore())
                 .guestVolumes(new FakeGuestVolumes())
                 .hypervisor(hypervisor)
                 .runnerBroker(new GitHubRunnerBroker(connection))
                 .jobSource(webhooks)
-                .jobSource(poller)
+                .jobSource(other)
                 .clock(clock)
                 .build();
         forrest.start();
@@ -205,6 +212,23 @@ public class ForrestOnBadDaysTest {
     private void letGoBy(Duration time) throws InterruptedException {
         Instant end = clock.instant().plus(time);
         awaitInTime("time goes by", LONG_STEP, () -> !clock.instant().isBefore(end));
+    }
+
+    @Test
+    public void aJobWhoseWebhookFoundNoDaemonIsRunWithoutALookAtRuns() throws Exception {
+        forrest.close();
+        api.stop(0);
+        JobId job = push("build");
+        awaitInTime("it is lost", () -> !rig.github.deliveries().isEmpty());
+        int looks = rig.requests("/actions/runs").size();
+
+        openApi();
+        hypervisor = new FakeHypervisor(this::work);
+        GitHubConnection connection = rig.connection();
+        startForrest(connection, new MissedWebhooks(connection, rig.config(), rig.webhooksState(), () -> {}));
+        awaitInTime("it runs", () -> isOver(job));
+        awaitInTime("nothing is left", this::nothingIsLeft);
+        assertThat(rig.requests("/actions/runs")).hasSize(looks);
     }
 
     @Test
