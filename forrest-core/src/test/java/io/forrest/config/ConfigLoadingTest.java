@@ -371,7 +371,7 @@ public class ConfigLoadingTest {
             {
                 "ram: 120G",
                 "ram: 120G\n  qemu:\n    accelerater: tcg",
-                "5 host.qemu.accelerater: is an unknown key. Possible are [accelerator, binary]."
+                "5 host.qemu.accelerater: is an unknown key. Possible are [accelerator, binary, swtpm]."
             },
             {
                 "ram: 120G",

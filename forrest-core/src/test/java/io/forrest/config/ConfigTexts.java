@@ -13,8 +13,8 @@ import java.util.stream.IntStream;
 
 /** Configurations as texts, and what comes of loading them. */
 final class ConfigTexts {
-    /** Knows the keys accelerator and binary, as the real one does, and names problems by their key alone. */
-    static final HypervisorFactory QEMU = new NamedFactory("qemu", List.of("accelerator", "binary"));
+    /** Knows the keys accelerator, binary and swtpm, as the real one does, and names problems by their key alone. */
+    static final HypervisorFactory QEMU = new NamedFactory("qemu", List.of("accelerator", "binary", "swtpm"));
 
     static final HypervisorFactory OTHER = new NamedFactory("firecracker", List.of("kernel"));
     static final List<HypervisorFactory> HYPERVISORS = List.of(QEMU, OTHER);
