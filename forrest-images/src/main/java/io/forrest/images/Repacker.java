@@ -1,5 +1,6 @@
 package io.forrest.images;
 
+import io.forrest.files.AtomicFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -62,7 +63,7 @@ final class Repacker {
                     + "; look for errors of the disk in the kernel's log");
         }
         copyAttributes(image, copy);
-        DurableFiles.sync(copy);
+        AtomicFiles.sync(copy);
     }
 
     private static void forgetCached(Path file) throws IOException {

@@ -3,6 +3,7 @@ package io.forrest.images;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineTypeId;
 import io.forrest.failpoint.FailPoint;
+import io.forrest.files.AtomicFiles;
 import io.forrest.spi.Provenance;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -319,7 +320,7 @@ final class TypeImages {
         if (alone) {
             try {
                 new GenerationMark(id(number), modified).write(image);
-                DurableFiles.sync(image);
+                AtomicFiles.sync(image);
                 return;
             } catch (FileSystemException e) {
                 LOG.debug("{} cannot be written to, so a clone takes its place.", image, e);
@@ -355,12 +356,12 @@ final class TypeImages {
             Files.setLastModifiedTime(next, FileTime.from(modified));
             // The file system may keep it less exactly.
             new GenerationMark(id(number), GenerationMark.modified(next)).write(next);
-            DurableFiles.sync(next);
+            AtomicFiles.sync(next);
             FailPoint.IMAGE_READY.pass();
             Files.move(next, image, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             published = true;
             try {
-                DurableFiles.sync(image.getParent());
+                AtomicFiles.sync(image.getParent());
             } catch (IOException e) {
                 throw new IOException(
                         image + " is " + id(number).spoken() + " now, but a power cut may bring the one before back: "
@@ -472,7 +473,7 @@ final class TypeImages {
     private static void prepare(Path disk) throws IOException {
         if (Files.exists(disk)) {
             protect(disk);
-            DurableFiles.sync(disk);
+            AtomicFiles.sync(disk);
         }
     }
 
@@ -696,7 +697,7 @@ final class TypeImages {
         Files.delete(gone);
         removeBroken(number);
         removeLoneRecords();
-        DurableFiles.sync(paths.generations(type));
+        AtomicFiles.sync(paths.generations(type));
     }
 
     /** What was set aside shares the generation's blocks, and would keep them. */
@@ -847,7 +848,7 @@ final class TypeImages {
         try {
             cloner.clone(from, to);
             protect(to);
-            DurableFiles.sync(to);
+            AtomicFiles.sync(to);
             cloned = true;
         } finally {
             if (!cloned) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineId;
+import io.forrest.files.AtomicFiles;
 import io.forrest.spi.DiskOrigin;
 import io.forrest.spi.PluginException;
 import io.forrest.spi.Provenance;
@@ -487,7 +488,7 @@ public class GenerationsTest {
             smallDisks.promote(smallStore, "o");
             Path disk = smallDisks.make("n");
             Provenance provenance = Disks.by(MachineId.random(Disks.TYPE));
-            DurableFiles.sync(disk);
+            AtomicFiles.sync(disk);
             Path ballast = fill(smallBase);
             new FileCloner().syncFileSystem(smallBase);
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.forrest.domain.DataSize;
 import io.forrest.domain.MachineId;
 import io.forrest.failpoint.FailPoint;
+import io.forrest.files.AtomicFiles;
 import io.forrest.spi.Retention;
 import io.forrest.testing.LoopFileSystem;
 import java.io.BufferedReader;
@@ -65,7 +66,7 @@ public class PromotionCrashTest {
     public void mount() throws IOException {
         fileSystem = LoopFileSystem.mount(type);
         base = Files.createDirectory(fileSystem.directory().resolve("base"));
-        DurableFiles.sync(fileSystem.directory());
+        AtomicFiles.sync(fileSystem.directory());
         disks = new Disks(base);
     }
 
@@ -95,7 +96,7 @@ public class PromotionCrashTest {
     /** Its name is on stable storage; its content is for the promotion to put there. */
     private Path namedDisk(String content) throws IOException {
         Path disk = disks.make(content);
-        DurableFiles.sync(base);
+        AtomicFiles.sync(base);
         return disk;
     }
 
@@ -180,7 +181,7 @@ public class PromotionCrashTest {
         Map<Path, MachineId> promotions = new LinkedHashMap<>();
         for (int i = 0; i < 60; i++) {
             Path disk = namedDisk(String.valueOf((char) ('A' + i)));
-            DurableFiles.sync(disk);
+            AtomicFiles.sync(disk);
             promotions.put(disk, MachineId.random(Disks.TYPE));
         }
         List<String> done = new ArrayList<>();
