@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 
 /**
  * What is written down of a machine, so that the next Forrest can go on with it.
@@ -84,89 +85,100 @@ record MachineRecord(
                 List.of());
     }
 
+    /** What changes on the way; the rest is the machine's for good. */
+    private static final class Draft {
+        private final MachineRecord before;
+        private MachineType type;
+        private Stage stage;
+        private Optional<Secret> persistenceToken;
+        private Optional<Secret> runToken;
+        private Optional<DiskOrigin> origin;
+        private OptionalLong runnerId;
+        private Optional<Instant> vmStartedAt;
+        private Optional<JobObservation> job;
+        private Optional<Instant> endedAt;
+        private Optional<MachineOutcome> outcome;
+        private List<MacAddress> macs;
+
+        Draft(MachineRecord before) {
+            this.before = before;
+            type = before.type;
+            stage = before.stage;
+            persistenceToken = before.persistenceToken;
+            runToken = before.runToken;
+            origin = before.origin;
+            runnerId = before.runnerId;
+            vmStartedAt = before.vmStartedAt;
+            job = before.job;
+            endedAt = before.endedAt;
+            outcome = before.outcome;
+            macs = before.macs;
+        }
+
+        MachineRecord done() {
+            return new MachineRecord(
+                    before.machine,
+                    type,
+                    stage,
+                    before.requestedAt,
+                    persistenceToken,
+                    runToken,
+                    origin,
+                    runnerId,
+                    vmStartedAt,
+                    job,
+                    endedAt,
+                    outcome,
+                    macs);
+        }
+    }
+
+    private MachineRecord with(Consumer<Draft> change) {
+        Draft next = new Draft(this);
+        change.accept(next);
+        return next.done();
+    }
+
     MachineRecord withRunner(DiskOrigin from, long runner, Secret token) {
-        return new MachineRecord(
-                machine,
-                type,
-                stage,
-                requestedAt,
-                persistenceToken,
-                Optional.of(token),
-                Optional.of(from),
-                OptionalLong.of(runner),
-                vmStartedAt,
-                job,
-                endedAt,
-                outcome,
-                macs);
+        return with(next -> {
+            next.origin = Optional.of(from);
+            next.runnerId = OptionalLong.of(runner);
+            next.runToken = Optional.of(token);
+        });
     }
 
     MachineRecord withMacs(List<MacAddress> lent) {
-        return new MachineRecord(
-                machine,
-                type,
-                stage,
-                requestedAt,
-                persistenceToken,
-                runToken,
-                origin,
-                runnerId,
-                vmStartedAt,
-                job,
-                endedAt,
-                outcome,
-                lent);
+        return with(next -> next.macs = lent);
     }
 
     MachineRecord started(Instant at) {
-        return new MachineRecord(
-                machine,
-                type,
-                Stage.STARTED,
-                requestedAt,
-                persistenceToken,
-                runToken,
-                origin,
-                runnerId,
-                Optional.of(at),
-                job,
-                endedAt,
-                outcome,
-                macs);
+        return with(next -> {
+            next.stage = Stage.STARTED;
+            next.vmStartedAt = Optional.of(at);
+        });
     }
 
     MachineRecord withJob(JobObservation seen) {
-        return new MachineRecord(
-                machine,
-                type,
-                stage,
-                requestedAt,
-                persistenceToken,
-                runToken,
-                origin,
-                runnerId,
-                vmStartedAt,
-                Optional.of(seen),
-                endedAt,
-                outcome,
-                macs);
+        return with(next -> next.job = Optional.of(seen));
     }
 
     MachineRecord promoting(Instant guestEndedAt) {
-        return new MachineRecord(
-                machine,
-                type,
-                Stage.PROMOTING,
-                requestedAt,
-                persistenceToken,
-                runToken,
-                origin,
-                runnerId,
-                vmStartedAt,
-                job,
-                Optional.of(guestEndedAt),
-                outcome,
-                macs);
+        return with(next -> {
+            next.stage = Stage.PROMOTING;
+            next.endedAt = Optional.of(guestEndedAt);
+        });
+    }
+
+    MachineRecord over(MachineOutcome how, Instant now) {
+        return with(next -> {
+            next.stage = Stage.OVER;
+            next.type = withoutTokens(type);
+            next.persistenceToken = Optional.empty();
+            next.runToken = Optional.empty();
+            next.endedAt = endedAt.or(() -> Optional.of(now));
+            next.outcome = Optional.of(how);
+            next.macs = List.of();
+        });
     }
 
     /** Of a machine that is gone nobody needs a secret any more, and its record stays for long. */
@@ -187,22 +199,5 @@ record MachineRecord(
                         .map(store -> new MachineType.ArtifactStore(
                                 store.name(), store.path(), store.url(), store.quota(), Optional.empty()))
                         .toList());
-    }
-
-    MachineRecord over(MachineOutcome how, Instant now) {
-        return new MachineRecord(
-                machine,
-                withoutTokens(type),
-                Stage.OVER,
-                requestedAt,
-                Optional.empty(),
-                Optional.empty(),
-                origin,
-                runnerId,
-                vmStartedAt,
-                job,
-                endedAt.or(() -> Optional.of(now)),
-                Optional.of(how),
-                List.of());
     }
 }
