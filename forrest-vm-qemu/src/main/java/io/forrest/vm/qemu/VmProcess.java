@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -33,6 +34,8 @@ final class VmProcess {
 
     /** How soon the end of a process that is no child is noticed. */
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
+
+    private static final Duration LONGEST_EXEC = Duration.ofSeconds(2);
 
     private final ProcessHandle handle;
     private final Optional<Process> child;
@@ -117,8 +120,7 @@ final class VmProcess {
             if (!directory.equals(fileKey(proc.resolve("cwd")))) {
                 return false;
             }
-            List<String> arguments =
-                    List.of(Files.readString(proc.resolve("cmdline")).split("\0", -1));
+            List<String> arguments = List.of(commandLine(proc).split("\0", -1));
             if (!looks.arguments().test(arguments)) {
                 return false;
             }
@@ -139,6 +141,17 @@ final class VmProcess {
             }
             return false;
         }
+    }
+
+    /** A process that is just becoming another program has none for a moment, and a VM that is overlooked loses its disk. */
+    private static String commandLine(Path proc) throws IOException {
+        long deadlineNanos = System.nanoTime() + LONGEST_EXEC.toNanos();
+        String line = Files.readString(proc.resolve("cmdline"));
+        while (line.isEmpty() && System.nanoTime() < deadlineNanos) {
+            LockSupport.parkNanos(LOOK_AGAIN.toNanos());
+            line = Files.readString(proc.resolve("cmdline"));
+        }
+        return line;
     }
 
     /** Device and inode: a directory that was deleted and made anew is another one, under whatever name. */

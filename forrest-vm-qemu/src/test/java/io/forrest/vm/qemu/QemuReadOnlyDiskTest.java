@@ -35,7 +35,7 @@ public class QemuReadOnlyDiskTest {
             assertThat(QemuRun.await(vm).kind()).isEqualTo(VmExit.Kind.CLEAN);
             // Whole sectors: what is after the end of the file is zero.
             assertThat(Files.readString(reader.log(), StandardCharsets.ISO_8859_1))
-                    .endsWith("Kxy0R");
+                    .endsWith("xy0R");
             assertThat(file).hasContent(CONTENT);
             assertThat(meanwhile.exit().toCompletableFuture()).isNotDone();
             meanwhile.stop(Duration.ZERO);

@@ -49,15 +49,16 @@ final class QemuRun implements AutoCloseable {
 
     /**
      * Says the bytes 698 to 700 of its second disk, the last one added to '0', reading two sectors (int 13h extensions);
-     * then R if it cannot write them back, else W; powers off.
+     * then R if it cannot write them back, else W; powers off. Without interrupts, in which the BIOS says the rest of its own.
      */
     static final int[] TRY_THE_SECOND_DISK = {
+        0xFA,
         0x31,
         0xC0,
         0x8E,
         0xD8,
         0xBE,
-        0x41,
+        0x42,
         0x7C,
         0xB4,
         0x42,
@@ -82,7 +83,7 @@ final class QemuRun implements AutoCloseable {
         0x30,
         0xEE, // say three bytes
         0xBE,
-        0x41,
+        0x42,
         0x7C,
         0xB8,
         0x00,
@@ -131,6 +132,7 @@ final class QemuRun implements AutoCloseable {
 
     /** Says the first four bytes of the configuration of each device's first function on the PCI bus; powers off. */
     static final int[] SAY_THE_PCI_BUS = {
+        0xFA,
         0x31,
         0xC9, // slot 0
         0x66,
@@ -188,6 +190,7 @@ final class QemuRun implements AutoCloseable {
 
     /** Says the four bytes at 0xfed40f00, which a TPM is known by, or nothing but zeros (int 15h, 87h); powers off. */
     static final int[] SAY_THE_TPM = {
+        0xFA,
         0x31,
         0xC0,
         0x8E,
@@ -195,7 +198,7 @@ final class QemuRun implements AutoCloseable {
         0x8E,
         0xD8,
         0xBE,
-        0x32,
+        0x33,
         0x7C,
         0xB9,
         0x02,
