@@ -175,12 +175,12 @@ final class QemuHypervisor implements Hypervisor {
     private QemuVm watch(Path runDirectory, VmProcess process, Optional<VmProcess> tpm, VmRecord record)
             throws IOException {
         Object key = VmProcess.fileKey(runDirectory);
-        QemuVm vm = new QemuVm(runDirectory, process, tpm, record);
+        // Before its end is told, so that whoever hears of that finds the run directory free.
+        QemuVm vm = new QemuVm(runDirectory, process, tpm, record, gone -> watched.remove(key, gone));
         QemuVm earlier = watched.putIfAbsent(key, vm);
         if (earlier != null) {
             return earlier;
         }
-        vm.exit().whenComplete((exit, bug) -> watched.remove(key, vm));
         vm.watch();
         return vm;
     }

@@ -15,6 +15,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +53,7 @@ final class QemuVm implements Vm {
     private final String name;
     private final VmProcess process;
     private final Optional<VmProcess> tpm;
+    private final Consumer<QemuVm> onGone;
     private final VmRecord atFirst;
     private final CompletableFuture<Void> looked = new CompletableFuture<>();
     private final CompletableFuture<VmExit> exit = new CompletableFuture<>();
@@ -78,13 +80,15 @@ final class QemuVm implements Vm {
     }
 
     /**
-     * {@code tpm} is what is there of it, and {@code record} what is written down of the VM so far. {@link #watch} must follow.
+     * {@code tpm} is what is there of it, and {@code record} what is written down of the VM so far;
+     * {@code onGone} is called before its end is told. {@link #watch} must follow.
      */
-    QemuVm(Path runDirectory, VmProcess process, Optional<VmProcess> tpm, VmRecord record) {
+    QemuVm(Path runDirectory, VmProcess process, Optional<VmProcess> tpm, VmRecord record, Consumer<QemuVm> onGone) {
         this.runDirectory = runDirectory;
         this.name = runDirectory.getFileName().toString();
         this.process = process;
         this.tpm = tpm;
+        this.onGone = onGone;
         this.atFirst = record;
         this.record = record;
         this.course = record.stopping() ? Course.STOPPING : Course.RUNNING;
@@ -136,7 +140,7 @@ final class QemuVm implements Vm {
             }
             endTpm();
             if (!closed) {
-                exit.complete(end.isPresent() ? end.get() : withoutPowerOff());
+                tell(end.isPresent() ? end.get() : withoutPowerOff());
             }
         } catch (InterruptedException e) {
             LOG.debug("Nobody watches {} any more.", name, e);
@@ -146,11 +150,16 @@ final class QemuVm implements Vm {
             process.kill();
             CompletableFuture<Void> unused = process.onEnd().thenRun(() -> {
                 endTpm();
-                exit.complete(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e));
+                tell(new VmExit(VmExit.Kind.FAILED, "a bug while it was watched: " + e));
             });
         } finally {
             looked.complete(null);
         }
+    }
+
+    private void tell(VmExit how) {
+        onGone.accept(this);
+        exit.complete(how);
     }
 
     /** It ends by itself, a moment later; but nothing may be left in the run directory after the VM's end. */
