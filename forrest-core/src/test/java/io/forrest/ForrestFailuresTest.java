@@ -28,6 +28,7 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.testng.annotations.AfterMethod;
@@ -382,19 +383,24 @@ public class ForrestFailuresTest {
             atWork.pass();
         });
         JobId[] job = new JobId[1];
-        rig.jobs.onRefresh(() -> rig.jobs.start(
-                job[0], rig.hypervisor.running().get(0).spec().machine().runnerName()));
+        CompletableFuture<Void> found = new CompletableFuture<>();
+        rig.jobs.onRefresh(() -> {
+            rig.jobs.start(
+                    job[0], rig.hypervisor.running().get(0).spec().machine().runnerName());
+            found.complete(null);
+        });
         rig.start();
         job[0] = rig.jobs.queue(build.id());
         atWork.awaitEntered();
         rig.told.await(machine -> machine.state() == MachineState.STARTING);
         rig.clock.advance(Duration.ofMinutes(1));
         rig.told.await(machine -> machine.state() == MachineState.RUNNING);
-        ForrestRig.eventually("asked", () -> rig.jobs.refreshes() == 1);
+        found.get(10, TimeUnit.SECONDS);
         atWork.open();
         // Had the job still counted as queued, it would have had a second machine.
         MachineSnapshot gone = rig.told.awaitEnd(build.id());
         assertThat(gone.job()).contains(job[0]);
+        assertThat(rig.jobs.refreshes()).isEqualTo(1);
         assertThat(rig.told.all()).extracting(MachineSnapshot::id).containsOnly(gone.id());
     }
 
