@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.forrest.files.AtomicFiles;
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -63,6 +64,8 @@ final class StateFile {
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
             written = bytes;
             isBroken = false;
+        } catch (ClosedByInterruptException e) {
+            LOG.debug("Closed meanwhile: what was written before is as good.", e);
         } catch (IOException e) {
             if (!isBroken) {
                 isBroken = true;

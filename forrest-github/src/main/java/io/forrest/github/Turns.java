@@ -44,6 +44,8 @@ final class Turns<K> implements AutoCloseable {
     /** With GitHub coming and going, no more looks than this are taken because it came. */
     private static final Duration BETWEEN_WAKINGS = Duration.ofMinutes(1);
 
+    private static final Duration LONGEST_CLOSE = Duration.ofSeconds(5);
+
     private final Subject<K> subject;
     private final Duration interval;
     private final RandomGenerator random;
@@ -202,12 +204,22 @@ final class Turns<K> implements AutoCloseable {
                 Duration.ZERO);
     }
 
-    /** Ends looks that are under way. */
+    /** Ends looks that are under way, and waits for that for some seconds: afterwards nothing more is written. */
     @Override
     public void close() {
         closed = true;
         thread.shutdownNow();
         lookers.shutdownNow();
+        long deadlineNanos = System.nanoTime() + LONGEST_CLOSE.toNanos();
+        try {
+            for (ExecutorService each : List.of(thread, lookers)) {
+                if (!each.awaitTermination(deadlineNanos - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+                    LOG.warn("A look at GitHub did not end within {}; it is left to itself.", LONGEST_CLOSE);
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private Optional<Future<?>> submit(Runnable work, Duration delay) {
