@@ -1,16 +1,15 @@
 package io.forrest.github;
 
+import io.forrest.files.AtomicFiles;
 import io.forrest.spi.RunnerArchive;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -153,21 +152,15 @@ final class RunnerFiles {
         Path note = noteOf(file);
         Path newNote = note.resolveSibling(note.getFileName() + UNFINISHED);
         Files.write(newNote, (sha256 + "  " + file.getFileName() + "\n").getBytes(StandardCharsets.US_ASCII));
-        force(newNote);
-        force(unfinished);
+        AtomicFiles.sync(newNote);
+        AtomicFiles.sync(unfinished);
         // Found with another's checksum, the old archive is taken for damaged; never the other way round.
         Files.move(newNote, note, StandardCopyOption.ATOMIC_MOVE);
         Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
-        force(directory);
+        AtomicFiles.sync(directory);
         RunnerArchive archive = new RunnerArchive(version, sha256, Optional.of(file));
         confirm(archive, now);
         return archive;
-    }
-
-    private static void force(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
     }
 
     /** Notes that GitHub calls this the newest. */

@@ -3,6 +3,7 @@ package io.forrest.vm.qemu;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.forrest.files.AtomicFiles;
 import io.forrest.spi.VmExit;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -94,9 +95,7 @@ record VmRecord(List<String> disks, boolean tpm, boolean stopping, Optional<VmEx
         } finally {
             Files.deleteIfExists(draft);
         }
-        try (FileChannel directory = FileChannel.open(runDirectory)) {
-            directory.force(true);
-        }
+        AtomicFiles.sync(runDirectory);
     }
 
     /**
